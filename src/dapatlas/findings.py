@@ -1,0 +1,63 @@
+"""Findings: what a stage noticed about a case, or changed in it, and why.
+
+Every stage speaks through the same record, so that a report can gather them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"  # the case breaks the contract of the data set
+    WARNING = "warning"  # the case can be used, but somebody should look
+    INFO = "info"  # said for the record
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing noticed about one case.
+
+    Attributes
+    ----------
+    case
+        Case id; the empty string where the finding is about the data set as a whole.
+    severity
+        Whether it must be mended.
+    code
+        Stable kebab-case name of the rule, for scripts to match on.
+    message
+        One sentence for a person.
+    file
+        The file it is about, as a path; empty where there is none.
+    structure
+        Canonical name of the structure it is about; empty where there is none.
+    voxels
+        How many voxels it concerns; 0 where that has no meaning.
+    expected, found, remedy
+        What should be there, what is there, what to do; empty where there is nothing to say.
+    """
+
+    case: str
+    severity: Severity
+    code: str
+    message: str
+    file: str = ""
+    structure: str = ""
+    voxels: int = 0
+    expected: str = ""
+    found: str = ""
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Every field under its own name, ready for JSON."""
+        return asdict(self)
+
+
+def has_errors(findings: Iterable[Finding]) -> bool:
+    """Whether any finding breaks the contract."""
+    return any(finding.severity is Severity.ERROR for finding in findings)
