@@ -44,6 +44,15 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
+def link_file(path: Path, source: Path) -> None:
+    """Make ``path`` a symbolic link to ``source``, in place of whatever file had that name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.partial")
+    scratch.unlink(missing_ok=True)  # left by a run that was killed
+    scratch.symlink_to(source)
+    scratch.replace(path)
+
+
 def _flush_to_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -1,0 +1,64 @@
+"""The command line: one thin module a command group; parses, calls, prints.
+
+Heavy imports stand inside the commands, so that ``dapatlas --help`` answers at once.
+
+Exit codes: 0 all went well; 1 something in the data is wrong (a failed case, a finding of severity
+*error*); 2 the command could not be carried out (bad arguments, recipe, file).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dapatlas import __version__
+from dapatlas.cli import labels
+from dapatlas.cli.build import build
+from dapatlas.cli.demo import demo
+from dapatlas.cli.phantom import phantom
+from dapatlas.cli.validate import validate
+from dapatlas.errors import DapatlasError
+
+app = typer.Typer(
+    name="dapatlas",
+    help="Build, check and publish dense whole-body CT anatomy atlases in the DAP Atlas format.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(build)
+app.command()(validate)
+app.command()(demo)
+app.command()(phantom)
+app.add_typer(labels.app, name="labels")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dapatlas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Options that come before any command."""
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is one message on stderr, not a traceback."""
+    try:
+        app()
+    except DapatlasError as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(2)
+    except BrokenPipeError:  # `dapatlas labels list | head`
+        sys.stderr.close()
+        sys.exit(0)

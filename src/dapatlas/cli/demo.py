@@ -1,0 +1,60 @@
+"""`dapatlas demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the demo.", show_default=False)],
+    subjects: Annotated[int, typer.Option(help="How many phantom subjects.", min=1)] = 4,
+    size: Annotated[int, typer.Option(help="Voxels along each axis of a phantom.", min=48, max=512)] = 128,
+    seed: Annotated[int, typer.Option(help="Another seed makes other subjects.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
+    ] = None,
+) -> None:
+    """Build a small data set end to end from synthetic subjects.
+
+    Makes a phantom cohort (synthetic anatomy, no patient's), hides part of the truth behind two
+    imperfect experts, builds the data set from what they say, validates it and compares it with the
+    truth. Killed half-way and started again, it goes on where it was.
+
+    **Examples**
+
+        dapatlas demo --out demo
+
+        dapatlas demo --out demo --subjects 2 --size 96
+    """
+    from dapatlas.aggregate import load_recipe
+    from dapatlas.cli.build import print_table
+    from dapatlas.cli.progress import case_progress
+    from dapatlas.cli.validate import print_findings
+    from dapatlas.dataset import validate
+    from dapatlas.pipeline import build
+    from dapatlas.pipeline.demo import agreement, make_inputs
+
+    with case_progress("making phantoms") as progress:
+        bar = progress.task_ids[0]
+        recipe = make_inputs(
+            out,
+            subjects=subjects,
+            size=size,
+            seed=seed,
+            jobs=jobs,
+            started=lambda total: progress.update(bar, total=total),
+            progress=lambda: progress.advance(bar),
+        )
+    with case_progress("building") as progress:
+        bar = progress.task_ids[0]
+        result = build(
+            load_recipe(recipe),
+            out / "atlas",
+            jobs=jobs,
+            started=lambda total: progress.update(bar, total=total),
+            progress=lambda _: progress.advance(bar),
+        )
+    print_table(result)

@@ -1,0 +1,3 @@
+"""`dapatlas phantom`."""
+def phantom() -> None:
+    """x"""

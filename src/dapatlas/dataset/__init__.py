@@ -1,0 +1,22 @@
+"""The folder on disk: cases and their names, pairing, and whether it all is sound."""
+
+from __future__ import annotations
+
+from dapatlas.dataset.case import Case
+from dapatlas.dataset.codes import Code
+from dapatlas.dataset.dataset import Dataset
+from dapatlas.dataset.names import CaseName, parse_case_name
+from dapatlas.dataset.parallel import WorkerDiedError, available_cpus, map_cases
+from dapatlas.dataset.validation import validate
+
+__all__ = [
+    "Case",
+    "CaseName",
+    "Code",
+    "Dataset",
+    "WorkerDiedError",
+    "available_cpus",
+    "map_cases",
+    "parse_case_name",
+    "validate",
+]

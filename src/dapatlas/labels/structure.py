@@ -1,0 +1,137 @@
+"""One structure of a label scheme, and the words that describe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Side(StrEnum):
+    """The patient's side, not the viewer's."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    NONE = "none"  # on the mid-line, or of no side
+
+
+class Sex(StrEnum):
+    """Sex in which alone a structure is found; written as DICOM's Patient's Sex (0010,0040) writes it."""
+
+    FEMALE = "F"
+    MALE = "M"
+
+
+class Region(StrEnum):
+    """Part of the body that holds most of a structure."""
+
+    HEAD = "head"
+    NECK = "neck"
+    THORAX = "thorax"
+    ABDOMEN = "abdomen"
+    PELVIS = "pelvis"
+    SPINE = "spine"
+    LIMBS = "limbs"
+    WHOLE_BODY = "whole_body"
+
+
+class TissueClass(StrEnum):
+    """What kind of thing a structure is; metrics are grouped by it."""
+
+    ORGAN = "organ"
+    HEART = "heart"
+    LUNG = "lung"
+    AIRWAY = "airway"
+    VESSEL = "vessel"
+    BONE = "bone"
+    CARTILAGE = "cartilage"
+    MUSCLE = "muscle"
+    NERVOUS = "nervous"
+    FAT = "fat"
+    SKIN = "skin"
+    RESIDUAL = "residual"  # what is left where no structure is
+
+
+class Relation(StrEnum):
+    """How a structure of one scheme compares with its counterpart in another."""
+
+    EQUAL = "equal"
+    PART_OF = "part_of"  # it lies within its counterpart
+    CONTAINS = "contains"  # its counterparts lie within it
+    NONE = "none"  # it has no counterpart
+
+
+class Code(NamedTuple):
+    """A SNOMED CT concept, coding scheme designator SCT in DICOM."""
+
+    value: str
+    meaning: str
+
+
+LEFT_MODIFIER = Code("7771000", "Left")
+RIGHT_MODIFIER = Code("24028007", "Right")
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What one voxel value means.
+
+    Attributes
+    ----------
+    id
+        The voxel value.
+    name
+        Canonical name, as in label files.
+    display_name
+        Name for people.
+    side
+        The patient's side.
+    opposite
+        Canonical name of the same structure on the other side; ``None`` where there is none.
+    region, tissue
+        Where it lies and what it is.
+    sex
+        The only sex that has it; ``None`` where both do.
+    tubular
+        Whether it is long and thin, as vessels and gut are.
+    pieces
+        Whether it is rightly in several pieces in one body.
+    colour
+        Red, green, blue, 0…255; the same in every picture and export.
+    snomed, snomed_modifier
+        SNOMED CT concept, and the side that modifies it; ``None`` where there is none.
+    aliases
+        Names it goes by elsewhere.
+    dap, relation
+        In a source scheme: canonical names of its counterparts in the DAP scheme, and how it compares.
+    """
+
+    id: int
+    name: str
+    display_name: str
+    side: Side
+    opposite: str | None
+    region: Region
+    tissue: TissueClass
+    sex: Sex | None
+    tubular: bool
+    pieces: bool
+    colour: Colour
+    snomed: Code | None
+    aliases: tuple[str, ...]
+    dap: tuple[str, ...]
+    relation: Relation
+
+    @property
+    def paired(self) -> bool:
+        """Whether there is one on each side."""
+        return self.opposite is not None
+
+    @property
+    def snomed_modifier(self) -> Code | None:
+        """The side, as SNOMED CT says it; ``None`` where the concept has no side or says it already."""
+        if self.snomed is None or self.side is Side.NONE or self.side in self.snomed.meaning.lower().split():
+            return None
+        return LEFT_MODIFIER if self.side is Side.LEFT else RIGHT_MODIFIER

@@ -1,0 +1,304 @@
+"""`dapatlas build`: CTs and experts in, a valid data set out."""
+
+from __future__ import annotations
+
+import re
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from dapatlas.aggregate import Recipe, aggregate, experts_for
+from dapatlas.dataset import Case, Dataset
+from dapatlas.errors import DapatlasError
+from dapatlas.files import link_file, whole_file, write_json, write_text
+from dapatlas.findings import Finding, Severity
+from dapatlas.parallel import map_cases
+from dapatlas.pipeline.journal import Entry, Journal, fingerprint, open_journal
+from dapatlas.pipeline.report import REPORTS, case_picture, case_report
+from dapatlas.volumes import read_label_map, read_volume, write_label_map, write_volume
+
+MAP, PICTURE = "map", "picture"  # the stages of a build, in order
+
+Progress = Callable[["CaseResult"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """How a build ended for one case.
+
+    Attributes
+    ----------
+    case
+        Case id.
+    state
+        ``built``, ``up to date`` or ``failed``.
+    seconds
+        Wall-clock time spent on it in this run.
+    error
+        Why it failed; empty otherwise.
+    """
+
+    case: str
+    state: str
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """How a build ended.
+
+    Attributes
+    ----------
+    dataset
+        What was built.
+    cases
+        One result a case, in name order.
+    findings
+        About the data set as a whole.
+    """
+
+    dataset: Dataset
+    cases: tuple[CaseResult, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def failed(self) -> tuple[CaseResult, ...]:
+        """The cases that could not be built."""
+        return tuple(result for result in self.cases if result.state == "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be done for one case: the stages that are due, and their fingerprints."""
+
+    case: Case
+    stages: tuple[str, ...]
+    fingerprints: dict[str, str] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a worker brings back: seconds for each stage that it ran, and its peak memory."""
+
+    seconds: dict[str, float]
+    peak_mb: float
+
+
+def find_cases(recipe: Recipe) -> list[Case]:
+    """The CTs that a recipe names, as cases in name order.
+
+    Raises
+    ------
+    DapatlasError
+        No CT matches, or ``only`` names a case that is not there.
+    """
+    pattern = Path(recipe.cts.files)
+    cases = sorted(_matching(pattern, recipe), key=lambda case: case.id)
+    if not cases:
+        raise DapatlasError(
+            f"no CT found: the recipe's cts.files expects {pattern}; correct it or pass --cts"
+        )
+    if recipe.cts.only is not None:
+        missing = sorted(set(recipe.cts.only) - {case.id for case in cases})
+        if missing:
+            raise DapatlasError(
+                f"cts.only names {', '.join(missing)}, but the CTs at {pattern} are "
+                f"{', '.join(case.id for case in cases[:10])}{' …' if len(cases) > 10 else ''}"
+            )
+        cases = [case for case in cases if case.id in recipe.cts.only]
+    return cases
+
+
+def _matching(pattern: Path, recipe: Recipe) -> list[Case]:
+    if "{case}" not in str(pattern):
+        name = pattern.name.removesuffix(".gz").removesuffix(".nii")
+        return [Case(name, pattern, None, recipe.atlas)] if pattern.is_file() else []
+    head, *tail = str(pattern).split("{case}")
+    root = Path(head if head.endswith("/") else Path(head).parent)
+    wanted = re.compile(re.escape(head) + r"(?P<case>[^/.][^/]*?)" + "(?P=case)".join(map(re.escape, tail)))
+    glob = str(pattern.relative_to(root)).replace("{case}", "*")
+    found = ((path, wanted.fullmatch(str(path))) for path in root.glob(glob))
+    return [Case(match["case"], path, None, recipe.atlas) for path, match in found if match]
+
+
+def build(
+    recipe: Recipe,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    force: bool = False,
+    started: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Build, or finish building, a data set.
+
+    A case whose inputs and settings have not changed since it was built is left as it is. One that fails
+    is reported, and the rest go on.
+
+    Parameters
+    ----------
+    recipe
+        How the atlas is made.
+    out
+        The data set's folder; made if absent.
+    jobs
+        Worker processes; as many as processors when ``None``.
+    force
+        Build every case again.
+    started, progress
+        Called with the number of cases, and with each case as it ends.
+
+    Raises
+    ------
+    DapatlasError
+        No CT is found, the output cannot be written to, or another run is at work on it.
+    """
+    cases = find_cases(recipe)
+    with open_journal(out) as journal:
+        dataset = Dataset.create(out, recipe.atlas)
+        write_text(out / REPORTS / "recipe.json", recipe.model_dump_json(indent=1, by_alias=True) + "\n")
+        tasks = [_task(case, recipe, out, journal, force) for case in cases]
+        if started:
+            started(len(tasks))
+        results = [CaseResult(task.case.id, "up to date") for task in tasks if not task.stages]
+        for result in results:
+            if progress:
+                progress(result)
+        due = [task for task in tasks if task.stages]
+        for task, answer in map_cases(partial(_run, recipe=recipe, out=out), due, jobs):
+            results.append(_settle(task, answer, journal))
+            if progress:
+                progress(results[-1])
+        strangers = sorted(journal.cases() - {case.id for case in cases})
+    return BuildResult(dataset, tuple(sorted(results, key=lambda r: r.case)), _left_over(strangers))
+
+
+def _task(case: Case, recipe: Recipe, out: Path, journal: Journal, force: bool) -> Task:
+    """Which stages are due: those never finished, changed, or whose output is gone."""
+    assert case.image_path is not None  # find_cases starts from CTs
+    experts = experts_for(case, recipe)
+    inputs = [
+        case.image_path,
+        *(path for expert in experts for path in (expert.inputs(case) or (expert.path(case),))),
+    ]
+    settings = recipe.model_dump(mode="json", include={"scheme", "merge", "body", "tissues"})
+    settings["experts"] = [expert.model_dump(mode="json") for expert in experts]
+    settings["link"] = recipe.cts.link
+    map_print = fingerprint(inputs, settings)
+    prints = {MAP: map_print, PICTURE: fingerprint([], [map_print, recipe.picture.model_dump(mode="json")])}
+    outputs = {
+        MAP: (image_file(out, case.id), mask_file(out, case.id), report_file(out, case.id)),
+        PICTURE: (picture_file(out, case.id),),
+    }
+    due = tuple(
+        stage
+        for stage in (MAP, PICTURE)
+        if force
+        or not journal.is_done(case.id, stage, prints[stage])
+        or not all(path.exists() for path in outputs[stage])
+    )
+    # a new map needs a new picture
+    return Task(case, (MAP, PICTURE) if MAP in due else due, prints)
+
+
+def _settle(task: Task, answer: Done | Exception, journal: Journal) -> CaseResult:
+    """Write down how a case ended."""
+    if isinstance(answer, Exception):
+        error = _story(answer)
+        journal.record(
+            task.case.id, task.stages[0], Entry(task.fingerprints[task.stages[0]], "failed", 0, 0, error)
+        )
+        return CaseResult(task.case.id, "failed", error=error)
+    for stage in task.stages:
+        entry = Entry(task.fingerprints[stage], "done", answer.seconds[stage], answer.peak_mb, "")
+        journal.record(task.case.id, stage, entry)
+    return CaseResult(task.case.id, "built", sum(answer.seconds.values()))
+
+
+def _story(error: Exception) -> str:
+    """Ours say all there is to say; anything else is a fault of ours and keeps its traceback."""
+    if isinstance(error, DapatlasError):
+        return str(error)
+    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
+
+
+def _run(task: Task, recipe: Recipe, out: Path) -> Done:
+    """In a worker: run the stages that are due for one case."""
+    case, seconds = task.case, {}
+    assert case.image_path is not None
+    begin = time.perf_counter()
+    ct = read_volume(case.image_path)
+    if MAP in task.stages:
+        made = aggregate(case, ct, recipe)
+        _place_image(case.image_path, image_file(out, case.id), link=recipe.cts.link)
+        write_label_map(mask_file(out, case.id), made.label_map, ct.grid, ct.header)
+        write_json(report_file(out, case.id), case_report(case, made, ct.grid, recipe))
+        label_map = made.label_map
+        seconds[MAP] = time.perf_counter() - begin
+    else:
+        label_map = read_label_map(mask_file(out, case.id)).array
+    if PICTURE in task.stages:
+        begin = time.perf_counter()
+        with whole_file(picture_file(out, case.id)) as scratch:
+            case_picture(ct, label_map, recipe).save(scratch, optimize=True)
+        seconds[PICTURE] = time.perf_counter() - begin
+    return Done(seconds, _peak_mb())
+
+
+def _place_image(source: Path, target: Path, *, link: bool) -> None:
+    """Link or copy a CT into the data set; one that is not compressed is written anew as .nii.gz."""
+    if source.resolve() == target.resolve():
+        return
+    if not source.name.endswith(".gz"):
+        volume = read_volume(source)
+        write_volume(target, volume.array, volume.grid, volume.header)
+    elif link:
+        link_file(target, source.resolve())
+    else:
+        with whole_file(target) as scratch:
+            shutil.copyfile(source, scratch)
+
+
+def _left_over(strangers: Sequence[str]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(
+            case=case,
+            severity=Severity.WARNING,
+            code="not-in-recipe",
+            message="built by an earlier recipe, not named by this one; left as it is",
+            remedy="delete its image, mask and report if it should go",
+        )
+        for case in strangers
+    )
+
+
+def image_file(out: Path, case_id: str) -> Path:
+    """Where a case's CT goes."""
+    return out / "images" / f"{case_id}.nii.gz"
+
+
+def mask_file(out: Path, case_id: str) -> Path:
+    """Where a case's label map goes."""
+    return out / "masks" / f"{case_id}.nii.gz"
+
+
+def report_file(out: Path, case_id: str) -> Path:
+    """Where a case's counts, volumes and findings go."""
+    return out / REPORTS / f"{case_id}.json"
+
+
+def picture_file(out: Path, case_id: str) -> Path:
+    """Where a case's overlay picture goes."""
+    return out / REPORTS / f"{case_id}.png"
+
+
+def _peak_mb() -> float:
+    """Largest resident memory of this process so far, in MB."""
+    unit = 1e-6 if sys.platform == "darwin" else 1.024e-3  # bytes there, KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,44 @@
+"""Voxel grids: files, orientations, resampling, measurements, pictures. Knows no anatomy."""
+
+from dapatlas.volumes.components import Components, components
+from dapatlas.volumes.grid import Grid
+from dapatlas.volumes.measure import Box, Measurement, Measurements, joint_histogram, measure
+from dapatlas.volumes.nifti import (
+    Header,
+    IntegralFloatWarning,
+    Volume,
+    read_grid,
+    read_header,
+    read_label_map,
+    read_slice,
+    read_volume,
+    write_label_map,
+    write_volume,
+)
+from dapatlas.volumes.orientation import reorient
+from dapatlas.volumes.picture import three_planes
+from dapatlas.volumes.resample import resample_labels
+
+__all__ = [
+    "Box",
+    "Components",
+    "Grid",
+    "Header",
+    "IntegralFloatWarning",
+    "Measurement",
+    "Measurements",
+    "Volume",
+    "components",
+    "joint_histogram",
+    "measure",
+    "read_grid",
+    "read_header",
+    "read_label_map",
+    "read_slice",
+    "read_volume",
+    "reorient",
+    "resample_labels",
+    "three_planes",
+    "write_label_map",
+    "write_volume",
+]

@@ -1,0 +1,117 @@
+"""Pictures of a CT with a label map over it, upright as radiologists look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dapatlas.volumes.grid import Grid
+from dapatlas.volumes.orientation import reorient
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SOFT_TISSUE_HU = (-160.0, 240.0)  # the usual abdominal window: level 40, width 400
+GAP_PIXELS = 6
+
+
+def windowed(hu: NDArray[np.generic], window_hu: tuple[float, float] = SOFT_TISSUE_HU) -> NDArray[np.uint8]:
+    """Grey values 0…255 of HU inside a window; what lies below is black, above white."""
+    low, high = window_hu
+    scaled = (hu.astype(np.float32) - low) * (255.0 / (high - low))
+    grey: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return grey
+
+
+def blended(
+    grey: NDArray[np.uint8], labels: NDArray[np.integer], palette: NDArray[np.uint8], opacity: float = 0.5
+) -> NDArray[np.uint8]:
+    """Colour a grey picture by label, shape (rows, columns, 3); label 0 leaves it grey.
+
+    ``palette`` has a row of red, green and blue for each id, shape (n, 3).
+    """
+    base = np.repeat(grey[..., None], 3, axis=-1).astype(np.float32)
+    strength = np.where(labels == 0, 0.0, opacity)[..., None]
+    mixed: NDArray[np.uint8] = np.rint(base * (1 - strength) + palette[labels] * strength).astype(np.uint8)
+    return mixed
+
+
+def three_planes(
+    ct: NDArray[np.generic],
+    label_map: NDArray[np.integer],
+    grid: Grid,
+    *,
+    palette: NDArray[np.uint8],
+    centre: Sequence[int] | None = None,
+    window_hu: tuple[float, float] = SOFT_TISSUE_HU,
+    opacity: float = 0.5,
+    height_pixels: int = 640,
+) -> Image:
+    """Axial, coronal and sagittal plane side by side: head up, front up, patient's left on the viewer's right.
+
+    Parameters
+    ----------
+    ct, label_map
+        HU and ids, both of the grid's shape.
+    grid
+        Their grid, any orientation.
+    palette
+        Red, green, blue for each id, shape (n, 3).
+    centre
+        Voxel (i, j, k) through which the planes go; the middle of what is labelled when ``None``.
+    window_hu
+        Black and white of the CT.
+    opacity
+        Of the colours, 0…1.
+    height_pixels
+        Height of the picture; pixels are square in mm.
+    """
+    from PIL import Image
+
+    marker = np.zeros(3, int) if centre is None else np.asarray(centre)
+    ct_view, view_grid = reorient(ct, grid, "LPS")
+    map_view, _ = reorient(label_map, grid, "LPS")
+    if centre is None:
+        i, j, k = _middle(map_view)
+    else:
+        i, j, k = np.rint(view_grid.to_index(grid.to_world(marker))).astype(int).tolist()
+    di, dj, dk = view_grid.spacing
+    planes = [  # LPS: columns run to the patient's left, rows to the back, slices up to the head
+        (ct_view[:, :, k].T, map_view[:, :, k].T, dj, di),
+        (ct_view[:, j, ::-1].T, map_view[:, j, ::-1].T, dk, di),
+        (ct_view[i, :, ::-1].T, map_view[i, :, ::-1].T, dk, dj),
+    ]
+    tallest_mm = max(hu.shape[0] * row_mm for hu, _, row_mm, _ in planes)
+    pictures = []
+    for hu, labels, row_mm, column_mm in planes:
+        colours = blended(windowed(hu, window_hu), labels, palette, opacity)
+        rows = max(1, round(hu.shape[0] * row_mm / tallest_mm * height_pixels))
+        columns = max(1, round(hu.shape[1] * column_mm / tallest_mm * height_pixels))
+        pictures.append(Image.fromarray(colours).resize((columns, rows), Image.Resampling.NEAREST))
+    return _side_by_side(pictures, height_pixels)
+
+
+def _middle(label_map: NDArray[np.integer]) -> tuple[int, int, int]:
+    """Middle of the box around everything labelled; of the volume where nothing is."""
+    middle = []
+    occupied = label_map != 0
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        hits = np.flatnonzero(occupied.any(axis=others))
+        middle.append(int(hits[0] + hits[-1]) // 2 if hits.size else label_map.shape[axis] // 2)
+    return middle[0], middle[1], middle[2]
+
+
+def _side_by_side(pictures: Sequence[Image], height: int) -> Image:
+    from PIL import Image
+
+    width = sum(picture.width for picture in pictures) + GAP_PIXELS * (len(pictures) - 1)
+    sheet = Image.new("RGB", (width, height))
+    left = 0
+    for picture in pictures:
+        sheet.paste(picture, (left, (height - picture.height) // 2))
+        left += picture.width + GAP_PIXELS
+    return sheet

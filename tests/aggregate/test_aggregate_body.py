@@ -1,0 +1,94 @@
+"""The body outline on bodies of known shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dapatlas.aggregate import body_outline
+from dapatlas.errors import BadFileError
+from dapatlas.volumes import Grid, reorient
+
+SHAPE, SPACING = (90, 70, 40), (3.0, 3.0, 5.0)
+AIR, FAT, LUNG, COUCH = -1000, -100, -850, 100
+
+
+@pytest.fixture
+def grid() -> Grid:
+    return Grid.from_spacing(SHAPE, SPACING, "RAS")
+
+
+def ellipse(radii_mm: tuple[float, float], centre: tuple[float, float] = (135.0, 115.0)) -> np.ndarray:
+    x, y = np.meshgrid(np.arange(SHAPE[0]) * SPACING[0], np.arange(SHAPE[1]) * SPACING[1], indexing="ij")
+    flat = ((x - centre[0]) / radii_mm[0]) ** 2 + ((y - centre[1]) / radii_mm[1]) ** 2 <= 1
+    return np.repeat(flat[:, :, None], SHAPE[2], axis=2)
+
+
+def scan(body: np.ndarray) -> np.ndarray:
+    ct = np.full(SHAPE, AIR, np.int16, order="F")
+    ct[body] = FAT
+    return ct
+
+
+def test_a_plain_body_is_found_to_the_voxel(grid: Grid):
+    body = ellipse((110, 75))
+    assert (body_outline(scan(body), grid) == body).all()
+
+
+def test_lungs_belong_to_the_body_although_the_field_of_view_cuts_them(grid: Grid):
+    body, lungs = ellipse((110, 75)), ellipse((40, 35), (90, 115)) | ellipse((40, 35), (180, 115))
+    ct = scan(body)
+    ct[lungs] = LUNG
+    assert (body_outline(ct, grid) == body).all()
+
+
+def test_a_couch_that_touches_the_back_is_left_out(grid: Grid):
+    body = ellipse((110, 75))
+    ct = scan(body)
+    ct[:, 11:13, :] = COUCH  # a plate of 6 mm under the back, which ends at y = 40 mm
+    found = body_outline(ct, grid)
+    assert (found & ~body).sum() < 0.01 * body.sum()
+    assert (body & ~found).sum() == 0
+    assert not found[:20, 11:13].any()
+
+
+def test_arms_apart_from_the_trunk_are_body_and_a_cable_is_not(grid: Grid):
+    trunk, arm = ellipse((80, 75)), ellipse((18, 20), (25, 115))
+    cable = np.zeros(SHAPE, bool)
+    cable[85:87, 60:62] = True
+    found = body_outline(scan(trunk | arm | cable), grid)
+    assert (found == trunk | arm).all()
+
+
+def test_the_gap_between_raised_arms_and_head_is_air(grid: Grid):
+    head, ring = ellipse((40, 40)), ellipse((110, 100)) & ~ellipse((80, 70))
+    chest = ellipse((120, 90))
+    body = np.where(np.arange(SHAPE[2]) < 15, chest, head)
+    body = np.where((np.arange(SHAPE[2]) > 25) & (np.arange(SHAPE[2]) < 32), head | ring, body)
+    found = body_outline(scan(body), grid)
+    assert (body & ~found).sum() == 0
+    # a corner where the field of view cuts the ring may be rounded off; the gap itself is 2000 voxels a slice
+    assert (found & ~body).sum(axis=(0, 1)).max() < 10
+
+
+@pytest.mark.parametrize("orientation", ["LAS", "LPS", "PIR", "SAL"])
+def test_the_outline_does_not_depend_on_orientation(grid: Grid, orientation: str):
+    body = ellipse((110, 75))
+    body[:, :, :5] = False  # not symmetric along the body
+    ct, turned_grid = reorient(scan(body), grid, orientation)
+    turned, _ = reorient(body, grid, orientation)
+    assert (body_outline(ct, turned_grid) == turned).all()
+
+
+def test_fine_grids_are_drawn_at_their_own_resolution():
+    grid = Grid.from_spacing((200, 160, 12), (1.0, 1.0, 4.0), "LPS")
+    x, y = np.meshgrid(np.arange(200), np.arange(160), indexing="ij")
+    flat = ((x - 100) / 80) ** 2 + ((y - 80) / 60) ** 2 <= 1
+    body = np.repeat(flat[:, :, None], 12, axis=2)
+    ct = np.where(body, FAT, AIR).astype(np.int16)
+    assert (body_outline(ct, grid) == body).all()
+
+
+def test_a_scan_without_a_body_is_an_error_that_tells_the_values(grid: Grid):
+    with pytest.raises(BadFileError, match=r"no body found.*-1000…-1000.*Hounsfield"):
+        body_outline(np.full(SHAPE, AIR, np.int16), grid)

@@ -1,0 +1,96 @@
+"""Filling what nobody claims."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dapatlas.aggregate import fill_tissues
+from dapatlas.aggregate.tissues import outer_shell
+from dapatlas.labels import dap
+from dapatlas.volumes import Grid, reorient
+
+SHAPE = (40, 36, 8)
+
+
+@pytest.fixture
+def grid() -> Grid:
+    return Grid.from_spacing(SHAPE, (3.0, 3.0, 5.0), "RAS")
+
+
+@pytest.fixture
+def body() -> np.ndarray:
+    inside = np.zeros(SHAPE, bool)
+    inside[5:35, 4:32, :] = True
+    return inside
+
+
+def fill(label_map: np.ndarray, hu: float, body: np.ndarray, grid: Grid, **settings: object) -> np.ndarray:
+    return fill_tissues(label_map, np.full(SHAPE, hu), body, grid, dap(), **settings)[0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("hu", "tissue"),
+    [(-190, "fat"), (-30, "fat"), (-29, "muscles"), (150, "muscles"), (151, "unknown_tissue"), (-191, "unknown_tissue")],
+)
+def test_the_ends_of_the_ranges_belong_to_them(hu: float, tissue: str, body: np.ndarray, grid: Grid):
+    filled = fill(np.zeros(SHAPE, np.uint8), hu, body, grid)
+    assert filled[20, 18, 4] == dap()[tissue].id
+
+
+def test_no_voxel_of_the_body_stays_background_and_none_outside_is_touched(body: np.ndarray, grid: Grid):
+    ct = np.random.default_rng(0).integers(-1000, 1500, SHAPE)
+    filled, findings = fill_tissues(np.zeros(SHAPE, np.uint8), ct, body, grid, dap())
+    assert (filled[body] > 0).all()
+    assert (filled[~body] == 0).all()
+    assert sum(finding.voxels for finding in findings) == body.sum()
+
+
+def test_claimed_voxels_are_never_touched(body: np.ndarray, grid: Grid):
+    claimed = np.zeros(SHAPE, np.uint8)
+    claimed[5:12, 4:20] = 13  # the liver, up to the outer rim
+    claimed[0, 0, 0] = 26  # and a voxel outside the body
+    filled = fill(claimed, 40, body, grid)
+    assert (filled[claimed > 0] == claimed[claimed > 0]).all()
+
+
+def test_skin_is_the_rim_and_not_the_faces_that_the_field_of_view_cuts(body: np.ndarray, grid: Grid):
+    filled = fill(np.zeros(SHAPE, np.uint8), 40, body, grid, skin_mm=2.0)
+    expected = body.copy()
+    expected[6:34, 5:31, :] = False
+    assert ((filled == dap()["skin"].id) == expected).all()
+
+
+def test_thicker_skin_follows_millimetres_not_voxels(body: np.ndarray, grid: Grid):
+    shell = outer_shell(body, grid, 6.5)  # two voxels of 3 mm, one of 5 mm
+    assert shell[:, 18, 4].tolist() == [False] * 5 + [True] * 2 + [False] * 26 + [True] * 2 + [False] * 5
+    assert not shell[20, 18, :].any()
+
+
+def test_tissue_among_organs_is_the_cavitys(body: np.ndarray, grid: Grid):
+    organs = np.zeros(SHAPE, np.uint8)
+    for i in (10, 28):
+        for j in (9, 26):
+            organs[i, j, :] = dap()["colon"].id
+    filled = fill(organs, -100, body, grid)
+    assert (filled[11:28, 10:26, :] == dap()["abdominal_tissue"].id).all()
+    assert filled[7, 18, 4] == dap()["fat"].id
+    assert (fill(organs, -100, body, grid, cavities=False)[19, 18] == dap()["fat"].id).all()
+
+
+def test_gas_in_a_cavity_is_unknown_not_tissue(body: np.ndarray, grid: Grid):
+    organs = np.zeros(SHAPE, np.uint8)
+    organs[10, 9], organs[28, 9], organs[20, 26] = (dap()["colon"].id,) * 3
+    assert fill(organs, -900, body, grid)[20, 14, 4] == dap()["unknown_tissue"].id
+
+
+@pytest.mark.parametrize("orientation", ["LAS", "LPS", "PIR"])
+def test_filling_commutes_with_orientation(orientation: str, body: np.ndarray, grid: Grid):
+    random = np.random.default_rng(1)
+    ct = random.integers(-300, 300, SHAPE)
+    organs = np.where(random.random(SHAPE) < 0.002, dap()["liver"].id, 0).astype(np.uint8)
+    straight, _ = fill_tissues(organs, ct, body, grid, dap())
+    turned_grid = reorient(ct, grid, orientation)[1]
+    turn = [reorient(array, grid, orientation)[0] for array in (organs, ct, body)]
+    turned, _ = fill_tissues(*turn, turned_grid, dap())  # type: ignore[misc]
+    assert (turned == reorient(straight, grid, orientation)[0]).all()
