@@ -64,12 +64,19 @@ def test_every_lost_voxel_is_told_with_claimant_and_winner():
     trust = TrustOrder(("a", "b"), {})
     _, findings = merge(claims([LIVER, LIVER, 0], [SPLEEN, SPLEEN, SPLEEN]), trust, dap(), case="x")
     (finding,) = findings
-    assert (finding.case, finding.code, finding.structure, finding.voxels) == ("x", "experts-disagree", "spleen", 2)
+    assert (finding.case, finding.code, finding.structure, finding.voxels) == (
+        "x",
+        "experts-disagree",
+        "spleen",
+        2,
+    )
     assert finding.message == "2 voxels that b calls spleen became liver"
 
 
 @given(st.lists(MAPS, min_size=1, max_size=3), st.sampled_from(["trust", "vote"]))
-def test_every_voxel_gets_a_word_that_somebody_said_and_none_is_lost(maps: list[np.ndarray], disagreement: str):
+def test_every_voxel_gets_a_word_that_somebody_said_and_none_is_lost(
+    maps: list[np.ndarray], disagreement: str
+):
     made = [Claim(name, array) for name, array in zip("abc", maps, strict=False)]
     before = [array.copy() for array in maps]
     result, _ = merge(made, TrustOrder(tuple("abc")[: len(maps)], {}), dap(), disagreement)  # type: ignore[arg-type]

@@ -79,13 +79,25 @@ def test_the_command_line_can_say_where_the_files_are(tmp_path: Path, monkeypatc
         (('name = "b"', 'nane = "b"'), 13, "experts.1.nane: Extra inputs are not permitted"),
         (('name = "b"\n', ""), 12, "experts.1.name: Field required"),
         (('name = "test"', "name = 3"), 1, r"name: Input should be a valid string \(found 3\)"),
-        (("files = \"ct/{case}.nii.gz\"", "file = 1"), 4, "cts.file: Extra inputs"),
+        (('files = "ct/{case}.nii.gz"', "file = 1"), 4, "cts.file: Extra inputs"),
         (('name = "b"', 'name = "a"'), 13, "experts.1.name: two experts are called 'a'"),
         (("[cts]", "[tissues]\nfat_hu = [10, -20]\n[cts]"), 3, "tissues.*HU ranges must rise"),
-        (("[cts]", "[tissues]\nskin_mm = -1\n[cts]"), 4, "tissues.skin_mm: Input should be greater than or equal to 0"),
-        (("[cts]", '[merge]\ntrust = ["c"]\n[cts]'), 4, "merge.trust: names the expert 'c'; the recipe's experts are a, b"),
+        (
+            ("[cts]", "[tissues]\nskin_mm = -1\n[cts]"),
+            4,
+            "tissues.skin_mm: Input should be greater than or equal to 0",
+        ),
+        (
+            ("[cts]", '[merge]\ntrust = ["c"]\n[cts]'),
+            4,
+            "merge.trust: names the expert 'c'; the recipe's experts are a, b",
+        ),
         (("[cts]", '[merge.structures]\nlivr = ["a"]\n[cts]'), 4, "merge.structures.livr: .*livr.*liver"),
-        (("[cts]", '[merge]\ndisagreement = "fight"\n[cts]'), 4, "merge.disagreement: .*'trust', 'vote' or 'unknown'"),
+        (
+            ("[cts]", '[merge]\ndisagreement = "fight"\n[cts]'),
+            4,
+            "merge.disagreement: .*'trust', 'vote' or 'unknown'",
+        ),
     ],
 )
 def test_an_error_names_the_line_and_the_key(tmp_path: Path, change: tuple[str, str], line: int, says: str):
@@ -120,6 +132,8 @@ def test_a_missing_file_and_a_missing_variable_are_errors(tmp_path: Path, monkey
         load_recipe(write(tmp_path, GOOD), expert_files={"c": "x"})
 
 
-@pytest.mark.parametrize("example", sorted((Path(__file__).parents[2] / "examples").glob("*.toml")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "example", sorted((Path(__file__).parents[2] / "examples").glob("*.toml")), ids=lambda p: p.name
+)
 def test_the_examples_are_valid(example: Path):
     assert load_recipe(example).experts

@@ -31,7 +31,14 @@ def fill(label_map: np.ndarray, hu: float, body: np.ndarray, grid: Grid, **setti
 
 @pytest.mark.parametrize(
     ("hu", "tissue"),
-    [(-190, "fat"), (-30, "fat"), (-29, "muscles"), (150, "muscles"), (151, "unknown_tissue"), (-191, "unknown_tissue")],
+    [
+        (-190, "fat"),
+        (-30, "fat"),
+        (-29, "muscles"),
+        (150, "muscles"),
+        (151, "unknown_tissue"),
+        (-191, "unknown_tissue"),
+    ],
 )
 def test_the_ends_of_the_ranges_belong_to_them(hu: float, tissue: str, body: np.ndarray, grid: Grid):
     filled = fill(np.zeros(SHAPE, np.uint8), hu, body, grid)
@@ -55,10 +62,18 @@ def test_claimed_voxels_are_never_touched(body: np.ndarray, grid: Grid):
 
 
 def test_skin_is_the_rim_and_not_the_faces_that_the_field_of_view_cuts(body: np.ndarray, grid: Grid):
-    filled = fill(np.zeros(SHAPE, np.uint8), 40, body, grid, skin_mm=2.0)
+    filled = fill(np.zeros(SHAPE, np.uint8), -100, body, grid, skin_mm=2.0)
     expected = body.copy()
     expected[6:34, 5:31, :] = False
     assert ((filled == dap()["skin"].id) == expected).all()
+
+
+def test_a_voxel_beneath_the_skin_is_skin_only_where_it_is_denser_than_fat(body: np.ndarray, grid: Grid):
+    ct = np.full(SHAPE, -100.0)
+    ct[6:8, 10, 4] = 20  # half dermis, and one voxel deeper
+    filled, _ = fill_tissues(np.zeros(SHAPE, np.uint8), ct, body, grid, dap())
+    named = [dap()[id_].name for id_ in filled[5:9, 10, 4].tolist()]
+    assert named == ["skin", "skin", "muscles", "fat"]
 
 
 def test_thicker_skin_follows_millimetres_not_voxels(body: np.ndarray, grid: Grid):

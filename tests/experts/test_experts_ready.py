@@ -54,7 +54,9 @@ def test_a_map_on_the_cts_grid_is_taken_as_it_is(tmp_path: Path, case: Case, org
     assert proposal.findings == ()
 
 
-def test_a_map_in_another_orientation_comes_back_voxel_for_voxel(tmp_path: Path, case: Case, organs: np.ndarray):
+def test_a_map_in_another_orientation_comes_back_voxel_for_voxel(
+    tmp_path: Path, case: Case, organs: np.ndarray
+):
     image = nib.Nifti1Image(organs, AFFINE)
     target = nib.orientations.axcodes2ornt("PIL")
     turned = image.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(AFFINE), target))
@@ -67,18 +69,24 @@ def test_a_map_in_another_orientation_comes_back_voxel_for_voxel(tmp_path: Path,
 
 def test_subject_and_study_can_stand_in_the_path(tmp_path: Path, case: Case, organs: np.ndarray):
     expected = save(tmp_path / "0123456789" / "00042" / "seg.nii.gz", organs)
-    expert = LabelMaps(name="x", scheme="totalsegmentator", files=str(tmp_path / "{subject}" / "{study}" / "seg.nii.gz"))
+    expert = LabelMaps(
+        name="x", scheme="totalsegmentator", files=str(tmp_path / "{subject}" / "{study}" / "seg.nii.gz")
+    )
     assert expert.inputs(case) == (expected,)
 
 
 def test_a_missing_map_says_what_was_expected_and_what_to_do(tmp_path: Path, case: Case):
     expert = maps(tmp_path)
     assert expert.inputs(case) == ()
-    with pytest.raises(BadFileError, match=rf"{case.id}: expert 'ts' has no label map.*maps/{case.id}.nii.gz.*required"):
+    with pytest.raises(
+        BadFileError, match=rf"{case.id}: expert 'ts' has no label map.*maps/{case.id}.nii.gz.*required"
+    ):
         expert.propose(case)
 
 
-def test_ids_that_the_scheme_lacks_are_refused_with_their_counts(tmp_path: Path, case: Case, organs: np.ndarray):
+def test_ids_that_the_scheme_lacks_are_refused_with_their_counts(
+    tmp_path: Path, case: Case, organs: np.ndarray
+):
     organs[0, 0, :3] = 200
     save(tmp_path / "maps" / f"{case.id}.nii.gz", organs)
     with pytest.raises(BadLabelsError, match=r"200 \(3 voxels\).*0…117"):
@@ -108,14 +116,20 @@ def test_masks_become_one_map(tmp_path: Path, case: Case, organs: np.ndarray):
     assert (proposal.label_map == organs).all()
 
 
-def test_of_two_masks_that_overlap_the_smaller_keeps_the_voxels(tmp_path: Path, case: Case, organs: np.ndarray):
+def test_of_two_masks_that_overlap_the_smaller_keeps_the_voxels(
+    tmp_path: Path, case: Case, organs: np.ndarray
+):
     folder = tmp_path / "masks" / case.id
     save(folder / "spleen.nii.gz", (organs > 0).astype(np.uint8))  # larger, though its id is smaller
     save(folder / "liver.nii.gz", (organs == LIVER).astype(np.uint8))
     proposal = masks(tmp_path).propose(case)
     assert (proposal.label_map == organs).all()
     (finding,) = proposal.findings
-    assert (finding.code, finding.structure, finding.voxels) == ("masks-overlap", "liver", int((organs == LIVER).sum()))
+    assert (finding.code, finding.structure, finding.voxels) == (
+        "masks-overlap",
+        "liver",
+        int((organs == LIVER).sum()),
+    )
 
 
 def test_files_named_after_nothing_are_left_out_and_told(tmp_path: Path, case: Case, organs: np.ndarray):

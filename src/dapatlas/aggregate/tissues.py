@@ -50,9 +50,9 @@ def fill_tissues(
 ) -> tuple[LabelMap, list[Finding]]:
     """Give every voxel of the body that is still 0 a tissue; claimed voxels are never touched.
 
-    The first rule that fits decides: within ``skin_mm`` of the outside ``skin``; denser than gas among the
-    mediastinal or abdominal organs (inside the convex hull of those in each axial slice)
-    ``mediastinal_tissue`` or ``abdominal_tissue``; else ``fat`` or ``muscles`` by HU; else
+    The first rule that fits decides: within ``skin_mm`` of the outside, or just beneath and denser than fat,
+    ``skin``; denser than gas among the mediastinal or abdominal organs (inside the convex hull of those in
+    each axial slice) ``mediastinal_tissue`` or ``abdominal_tissue``; else ``fat`` or ``muscles`` by HU; else
     ``unknown_tissue``. A tissue that ``atlas`` does not have is passed over.
 
     Parameters
@@ -99,7 +99,10 @@ def fill_tissues(
                 cavity = _hulls([_id(atlas, organ) for organ in organs], filled, grid)
                 _assign(tissue, cavity[open_] & no_gas, _id(atlas, name))
     if skin_mm > 0:
-        _assign(tissue, outer_shell(body, grid, skin_mm)[open_], _id(atlas, "skin"))
+        skin = outer_shell(body, grid, skin_mm)
+        # the next voxel is skin too where it is denser than fat: part of it lies in the dermis
+        rim = outer_shell(body & ~skin, grid, 0)[open_] & (hu > fat_hu[1])
+        _assign(tissue, skin[open_] | rim, _id(atlas, "skin"))
     filled[open_] = tissue
     ids, counts = np.unique(tissue, return_counts=True)
     return filled, [

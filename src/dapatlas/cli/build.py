@@ -50,15 +50,7 @@ def build(
 
     loaded = load_recipe(recipe, cts=cts, expert_files=_pairs(expert or []))
     with case_progress("building", quiet=quiet or as_json) as progress:
-        bar = progress.task_ids[0]
-        result = run(
-            loaded,
-            out,
-            jobs=jobs,
-            force=force,
-            started=lambda total: progress.update(bar, total=total),
-            progress=lambda _: progress.advance(bar),
-        )
+        result = run(loaded, out, jobs=jobs, force=force, progress=progress)
     if as_json:
         _print_json(result)
     elif not quiet:
@@ -91,13 +83,13 @@ def _print_json(result: BuildResult) -> None:
 
 def print_table(result: BuildResult) -> None:
     """A line a case, then where to look."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from dapatlas.cli.console import output
     from dapatlas.pipeline.report import read_summary
 
-    console = Console()
+    console = output()
     table = Table("case", "state", "structures", "labelled", "findings", "seconds", box=None, pad_edge=False)
     for column in table.columns[2:]:
         column.justify = "right"

@@ -33,28 +33,25 @@ def demo(
     from dapatlas.cli.build import print_table
     from dapatlas.cli.progress import case_progress
     from dapatlas.cli.validate import print_findings
-    from dapatlas.dataset import validate
+    from dapatlas.dataset import Dataset, validate
+    from dapatlas.findings import has_errors
     from dapatlas.pipeline import build
     from dapatlas.pipeline.demo import agreement, make_inputs
 
+    atlas = out / "atlas"
     with case_progress("making phantoms") as progress:
-        bar = progress.task_ids[0]
-        recipe = make_inputs(
-            out,
-            subjects=subjects,
-            size=size,
-            seed=seed,
-            jobs=jobs,
-            started=lambda total: progress.update(bar, total=total),
-            progress=lambda: progress.advance(bar),
-        )
+        recipe = make_inputs(out, subjects=subjects, size=size, seed=seed, jobs=jobs, progress=progress)
     with case_progress("building") as progress:
-        bar = progress.task_ids[0]
-        result = build(
-            load_recipe(recipe),
-            out / "atlas",
-            jobs=jobs,
-            started=lambda total: progress.update(bar, total=total),
-            progress=lambda _: progress.advance(bar),
-        )
+        result = build(load_recipe(recipe), atlas, jobs=jobs, progress=progress)
     print_table(result)
+    dataset = Dataset(atlas)
+    with case_progress("checking") as progress:
+        findings = validate(dataset, jobs, progress)
+    print_findings(dataset, findings)
+    for found in agreement(out, dataset):
+        typer.echo(
+            f"{found.case}: {found.voxels:.1%} of the body's voxels carry the true label; "
+            f"mean Dice {found.dice:.3f} over {found.structures} structures in view"
+        )
+    if result.failed or has_errors(findings):
+        raise typer.Exit(1)

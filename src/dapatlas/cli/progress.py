@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -17,8 +17,11 @@ from rich.progress import (
 
 
 @contextmanager
-def case_progress(label: str, *, quiet: bool = False) -> Iterator[Progress]:
-    """A bar over cases with the time spent and left; silent where stderr is no terminal or ``quiet``."""
+def case_progress(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar over cases with the time spent and left; silent where stderr is no terminal or ``quiet``.
+
+    Gives a function that takes how many cases are done, and of how many.
+    """
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -27,8 +30,7 @@ def case_progress(label: str, *, quiet: bool = False) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=console, disable=quiet or not console.is_terminal, transient=True
-    ) as progress:
-        progress.add_task(label, total=None)
-        yield progress
+    disable = quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=disable, transient=True) as bars:
+        bar = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)

@@ -18,7 +18,7 @@ def validate(
     dataset: Annotated[
         Path, typer.Argument(help="Folder with images/, masks/ and labels.json.", show_default=False)
     ],
-    scheme: Annotated[str, typer.Option(help="Label scheme; `dapatlas labels list` names them.")] = "dap",
+    scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
     jobs: Annotated[
         int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
     ] = None,
@@ -47,12 +47,11 @@ def validate(
 
     opened = Dataset(dataset, load_scheme(scheme))
     with case_progress("checking", quiet=quiet) as progress:
-        bar = progress.task_ids[0]
-        findings = run(opened, jobs, lambda done, total: progress.update(bar, completed=done, total=total))
+        findings = run(opened, jobs, progress)
     if as_json:
         _print_json(opened, findings)
     elif not quiet:
-        _print_table(opened, findings)
+        print_findings(opened, findings)
     if has_errors(findings):
         raise typer.Exit(1)
 
@@ -76,14 +75,15 @@ def _print_json(dataset: Dataset, findings: Sequence[Finding]) -> None:
     typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
 
 
-def _print_table(dataset: Dataset, findings: Sequence[Finding]) -> None:
+def print_findings(dataset: Dataset, findings: Sequence[Finding]) -> None:
     """A row a finding, gravest first, then the counts."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from dapatlas.cli.console import output
+
     colours = {"error": "red", "warning": "yellow", "info": "dim"}
-    console = Console()
+    console = output()
     if findings:
         table = Table("severity", "case", "code", "what is wrong, and what to do", box=None, pad_edge=False)
         for finding in findings:

@@ -14,6 +14,14 @@ from dapatlas.phantom import (
 from dapatlas.phantom.parts import Part
 from dapatlas.phantom.subject import Subject
 
+# Every other structure is one connected piece, in any grid.
+IN_SEVERAL_PIECES = frozenset(
+    {
+        *("background", "unknown_tissue", "muscles", "fat", "skin", "abdominal_tissue", "mediastinal_tissue"),
+        *("gonads", "rib_cartilage"),
+    }
+)
+
 
 def anatomy(subject: Subject) -> list[Part]:
     """Every part of a subject but the skin, which is found from the painted body."""

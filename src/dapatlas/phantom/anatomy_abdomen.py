@@ -10,7 +10,7 @@ from dapatlas.phantom.subject import Subject
 
 BED = ("abdominal_tissue",)
 # The liver's lower face, from low on the right to high on the left.
-VISCERAL_FACE = HalfSpace((-0.30, 0.10, -1.0), -333)
+VISCERAL_FACE = HalfSpace((-0.30, 0.10, -1.0), -327)
 
 
 def digestive(subject: Subject) -> list[Part]:

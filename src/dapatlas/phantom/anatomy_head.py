@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dapatlas.phantom.forms import Cut, Ellipsoid, HalfSpace, Tube
+from dapatlas.phantom.forms import Cut, Ellipsoid, Form, HalfSpace, Tube
 from dapatlas.phantom.parts import Part, both_sides, pair, part
 from dapatlas.phantom.subject import Subject
 
@@ -41,13 +41,13 @@ def face_soft() -> list[Part]:
 
 def skull() -> list[Part]:
     """Cranium, face and lower jaw as one structure."""
-    middle = [
+    middle: list[Form] = [
         Cut(SKULL, (UNDER_BASE,)),
         Ellipsoid((0, -6, 748), (42, 40, 8)),
         Ellipsoid((0, 62, 736), (42, 32, 36)),
         Tube([(0, 84, 780), (0, 96, 760), (0, 97, 748)], [6, 5, 4]),
     ]
-    right = [
+    right: list[Form] = [
         Tube([(44, 72, 746), (53, 50, 747), (57, 22, 750), (58, 0, 757)], [7, 5.5, 5, 6]),
         Tube([(50, 72, 750), (54, 72, 770), (54, 68, 795)], [6, 5, 6]),
         Tube([(53, 6, 757), (51, 4, 735), (46, 12, 700), (35, 52, 685), (18, 78, 679), (0, 86, 678)], 6.5),

@@ -131,7 +131,7 @@ def outline(subject: Subject) -> list[Part]:
         forms.append(SCROTUM)
     else:
         forms += [BREAST, replace(BREAST, centre=_left(BREAST.centre))]
-    paired = [EAR, THIGH, *_arm(subject)]
+    paired: list[Form] = [EAR, THIGH, *_arm(subject)]
     parts = part("fat", *forms) + both_sides("fat", *paired)
     return [replace(p, grows=True) for p in parts]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from dapatlas.labels import Sex
 from dapatlas.phantom.field_of_view import FieldOfView
 from dapatlas.phantom.ground_truth import SYNTHETIC_NOTE, read_summary, record_path, write_ground_truth
 from dapatlas.phantom.phantom import PhantomSpec, make_phantom
-from dapatlas.phantom.plant import plant
-from dapatlas.phantom.planted import ErrorKind
+from dapatlas.phantom.plant import error_kind, plant
+from dapatlas.phantom.planted import ErrorKind, PlantedError
 from dapatlas.phantom.subject import Arms
 from dapatlas.volumes import write_label_map, write_volume
 
@@ -27,7 +27,7 @@ from dapatlas.volumes import write_label_map, write_volume
 PHANTOM_VERSION = 1
 TWO_STUDIES_EVERY = 3  # every third subject was scanned twice
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,12 @@ def plan_cohort(
                 orientation=orientations[len(cases) % len(orientations)],
                 sex=Sex.MALE if (number % 2 == 0) == first_is_male else Sex.FEMALE,
                 arms=arms,
-                field_of_view=FieldOfView(fields_of_view[len(cases) % len(fields_of_view)]),
+                field_of_view=cast(FieldOfView, fields_of_view[len(cases) % len(fields_of_view)]),
                 noise_hu=noise_hu,
                 study=study,
             )
             case_id = f"{PREFIX}_{name}_{int(person.integers(10**5)):05d}"
-            cases.append(CohortCase(case_id, spec, tuple(ErrorKind(kind) for kind in errors)))
+            cases.append(CohortCase(case_id, spec, tuple(error_kind(kind) for kind in errors)))
     return cases
 
 
@@ -117,7 +117,7 @@ def make_cohort(
     jobs
         Worker processes.
     progress
-        Called after each case with its id, the number of cases done, and of all.
+        Called as ``progress(done, total)``, once before the first case and after each.
     **plan
         As for :func:`plan_cohort`: shape, spacing, orientations, fields_of_view, errors, noise_hu. Of the ``errors``,
         each case gets those whose anatomy it has in view.
@@ -135,11 +135,13 @@ def make_cohort(
     cases = plan_cohort(subjects, seed, **plan)
     dataset = Dataset.create(folder)
     failed: list[str] = []
+    if progress is not None:
+        progress(0, len(cases))
     for done, (case, outcome) in enumerate(map_cases(partial(make_case, folder), cases, jobs), start=1):
         if isinstance(outcome, Exception):
             failed.append(f"{case.case_id}: {outcome}")
         if progress is not None:
-            progress(case.case_id, done, len(cases))
+            progress(done, len(cases))
     if failed:
         raise DapatlasError(f"{len(failed)} of {len(cases)} synthetic cases failed: {'; '.join(failed)}")
     records = [read_summary(folder, case.case_id) for case in cases]
@@ -157,7 +159,7 @@ def make_case(folder: Path, case: CohortCase) -> bool:
         return False
     record_path(folder, case.case_id).unlink(missing_ok=True)  # from here on the case is unfinished
     phantom = make_phantom(case.spec)
-    label_map, errors = phantom.label_map, []
+    label_map, errors = phantom.label_map, list[PlantedError]()
     if case.errors:
         label_map, errors = plant(
             phantom.label_map, phantom.grid, case.errors, case.spec.seed, skip_impossible=True

@@ -22,6 +22,8 @@ Bools = NDArray[np.bool_]
 Point = tuple[float, float, float]
 Box = tuple[Point, Point]
 
+CORE_POINTS = 12  # samples of the centre line in each straight piece of a tube
+
 
 class Form(Protocol):
     """A solid in the body frame."""
@@ -47,9 +49,11 @@ class _Solid:
     """What forms of a single piece have in common."""
 
     def pieces(self) -> Iterable[Form]:
+        """Return forms whose union it is."""
         return (self,)  # type: ignore[return-value]
 
     def core(self) -> NDArray[np.float64]:
+        """Return the points that always belong to it."""
         return np.empty((0, 3))
 
 
@@ -82,10 +86,12 @@ class Ellipsoid(_Solid):
         return np.stack([first, second, np.cross(first, second)])
 
     def bounds(self) -> Box:
+        """Return a box around it, mm."""
         reach = np.sqrt(((self._frame * np.asarray(self.radii)[:, None]) ** 2).sum(axis=0))
         return _box(np.asarray(self.centre) - reach, np.asarray(self.centre) + reach)
 
     def inside(self, x: Floats, y: Floats, z: Floats) -> Bools:
+        """Say which of the points are inside."""
         dx, dy, dz = (axis - np.float32(c) for axis, c in zip((x, y, z), self.centre, strict=True))
         if self.long_axis is None:
             rx, ry, rz = self.radii
@@ -95,6 +101,7 @@ class Ellipsoid(_Solid):
         return np.asarray(sum((dx * a + dy * b + dz * c) ** 2 for a, b, c in rows) <= 1)
 
     def core(self) -> NDArray[np.float64]:
+        """Return the points that always belong to it."""
         return np.asarray([self.centre], float)
 
 
@@ -108,10 +115,12 @@ class _Segment(_Solid):
     end_radius: float
 
     def bounds(self) -> Box:
+        """Return a box around it, mm."""
         low = np.minimum(self.start - self.start_radius, self.end - self.end_radius)
         return _box(low, np.maximum(self.start + self.start_radius, self.end + self.end_radius))
 
     def inside(self, x: Floats, y: Floats, z: Floats) -> Bools:
+        """Say which of the points are inside."""
         way = (self.end - self.start).astype(np.float32)
         length2 = np.float32(max(float(way @ way), 1e-6))
         dx, dy, dz = (axis - np.float32(a) for axis, a in zip((x, y, z), self.start, strict=True))
@@ -138,7 +147,7 @@ class Tube:
 
     points: Sequence[Point]
     radii: float | Sequence[float]
-    step: float = 6.0
+    step: float = 8.0
 
     @cached_property
     def _line(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -151,10 +160,12 @@ class Tube:
         return values[:, :3], values[:, 3]
 
     def bounds(self) -> Box:
+        """Return a box around it, mm."""
         points, radii = self._line
         return _box((points - radii[:, None]).min(axis=0), (points + radii[:, None]).max(axis=0))
 
     def inside(self, x: Floats, y: Floats, z: Floats) -> Bools:
+        """Say which of the points are inside."""
         shape = np.broadcast_shapes(x.shape, y.shape, z.shape)
         mask = np.zeros(shape, bool)
         for piece in self.pieces():
@@ -162,15 +173,16 @@ class Tube:
         return mask
 
     def pieces(self) -> Iterable[Form]:
+        """Return forms whose union it is."""
         points, radii = self._line
         for i in range(len(points) - 1):
             yield _Segment(points[i], points[i + 1], float(radii[i]), float(radii[i + 1]))
 
     def core(self) -> NDArray[np.float64]:
-        """The centre line, a point each 0.5 mm: a tube is never broken by a coarse grid."""
+        """Return the centre line, closely sampled: a tube is never broken by a coarse grid."""
         points, _ = self._line
-        pieces = [np.linspace(a, b, 13)[:-1] for a, b in zip(points[:-1], points[1:], strict=True)]
-        return np.concatenate([*pieces, points[-1:]])
+        fine = np.linspace(points[:-1], points[1:], CORE_POINTS, endpoint=False).reshape(-1, 3)
+        return np.concatenate([fine, points[-1:]])
 
 
 @dataclass(frozen=True)
@@ -205,15 +217,17 @@ class Loft(_Solid):
         """Return the same stack with its walls moved inwards by so many mm."""
         move = np.array([0, 0, -side, back, -front])
         rows = [tuple(row) for row in (self._table + move).tolist()]
-        return Loft(rows, self.power)  # type: ignore[arg-type]
+        return Loft(rows, self.power)
 
     def bounds(self) -> Box:
+        """Return a box around it, mm."""
         z = np.linspace(self._table[0, 0], self._table[-1, 0], 200)
         x, side, back, front = self.at(z).T
         low = ((x - side).min(), back.min(), z[0])
         return _box(low, ((x + side).max(), front.max(), z[-1]))
 
     def inside(self, x: Floats, y: Floats, z: Floats) -> Bools:
+        """Say which of the points are inside."""
         heights = z.reshape(-1).astype(np.float64)
         middle, side, back, front = self.at(heights).T.astype(np.float32)
         across = np.abs((x[:, :, 0] - middle) / np.maximum(side, np.float32(1e-3)))
@@ -247,10 +261,12 @@ class Plate(_Solid):
         return [(n.astype(np.float32), np.float32(d)) for n, d in planes]
 
     def bounds(self) -> Box:
+        """Return a box around it, mm."""
         corners = np.asarray(self.corners, float)
         return _box(corners.min(axis=0) - self.thickness, corners.max(axis=0) + self.thickness)
 
     def inside(self, x: Floats, y: Floats, z: Floats) -> Bools:
+        """Say which of the points are inside."""
         mask: Bools = np.ones(np.broadcast_shapes(x.shape, y.shape, z.shape), bool)
         for normal, limit in self._planes:
             mask &= (x * normal[0] + y * normal[1]) + z * normal[2] <= limit
@@ -278,9 +294,11 @@ class Cut(_Solid):
     keep: tuple[HalfSpace | Form, ...]
 
     def bounds(self) -> Box:
+        """Return a box around it, mm."""
         return self.form.bounds()
 
     def inside(self, x: Floats, y: Floats, z: Floats) -> Bools:
+        """Say which of the points are inside."""
         mask = self.form.inside(x, y, z)
         for other in self.keep:
             mask &= other.inside(x, y, z)

@@ -1,10 +1,10 @@
 """CT values of the phantom, in Hounsfield units (HU).
 
 Means follow a contrast-enhanced CT in the portal-venous phase, as the CTs of the FDG-PET-CT-Lesions cohort are
-(Gatidis et al., Scientific Data 9, 601, 2022). Native values come from the usual textbook ranges (fat -120 to -80,
-muscle 40 to 60, cancellous bone 100 to 300, cortical bone above 500, lung -900 to -750 HU; e.g. Kamalian, Lev and Gupta,
-Handbook of Clinical Neurology 135, 2016); enhanced ones from portal-venous averages (liver about 110,
-spleen 120, aorta 150, portal vein 165, renal parenchyma 180 HU). They are made to look right, not to calibrate anything.
+(Gatidis et al., Scientific Data 9, 601, 2022). Native values lie in the usual textbook ranges (fat -120 to
+-80, muscle 40 to 60, cancellous bone 100 to 300, cortical bone above 500, lung -900 to -750 HU); enhanced ones are
+about what the portal-venous phase gives (liver 110, spleen 120, aorta 150, portal vein 165, renal parenchyma 180 HU).
+They are made to look right, not to calibrate anything.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dapatlas.errors import DapatlasError
 from dapatlas.labels import Sex, dap
 from dapatlas.phantom import surface
-from dapatlas.phantom.anatomy import anatomy
+from dapatlas.phantom.anatomy import IN_SEVERAL_PIECES, anatomy
 from dapatlas.phantom.anatomy_outline import CROWN_Z
 from dapatlas.phantom.field_of_view import FieldOfView, slices_in_view
 from dapatlas.phantom.painter import Canvas, Labels
@@ -81,7 +81,8 @@ class PhantomSpec:
             )
         if not re.fullmatch("[LRAPIS]{3}", self.orientation) or len(set(self.axes)) != 3:
             raise DapatlasError(
-                f"Phantom orientation {self.orientation!r} cannot be: give one letter each of L/R, A/P and S/I, such as 'LPS'"
+                f"Phantom orientation {self.orientation!r} cannot be: "
+                "give one letter each of L/R, A/P and S/I, such as 'LPS'"
             )
         if self.arms not in ("down", "up"):
             raise DapatlasError(f"Phantom arms {self.arms!r} cannot be: give 'down' or 'up'")
@@ -175,7 +176,7 @@ def _paint(subject: Subject, grid: Grid, world: tuple[NDArray[np.float64], ...])
     canvas = Canvas(labels, (x, y, z), {structure.name: structure.id for structure in scheme})
     canvas.paint(anatomy(subject))
     surface.paint_skin(labels, grid.spacing, canvas.ids["skin"])
-    surface.remove_crumbs(labels, [s.id for s in scheme if s.id and not s.pieces])
+    surface.remove_crumbs(labels, [s.id for s in scheme if s.name not in IN_SEVERAL_PIECES])
     return canvas
 
 

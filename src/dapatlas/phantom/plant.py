@@ -8,7 +8,6 @@ planted in one orientation is the same as in any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from dapatlas.errors import DapatlasError
 from dapatlas.labels import dap
 from dapatlas.phantom import plant_kinds
-from dapatlas.phantom.plant_kinds import Change, NotPlantable, Patient
+from dapatlas.phantom.patient import Change, NotPlantable, Patient
 from dapatlas.phantom.planted import ErrorKind, Labels, PlantedError
 from dapatlas.volumes import Grid, reorient
 
@@ -29,15 +28,6 @@ _PLANTERS: dict[ErrorKind, Callable[[Patient, np.random.Generator], Change]] = {
     ErrorKind.PROSTATE_IN_WOMAN: plant_kinds.prostate_in_woman,
     ErrorKind.UTERUS_IN_MAN: plant_kinds.uterus_in_man,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Site:
-    """The label map in axes running right, front, up, as views."""
-
-    patient: Patient
-    planted: Labels
-    flat_index: NDArray[np.int64]
 
 
 def plant(
@@ -81,7 +71,7 @@ def plant(
     patient = Patient(truth, np.zeros(truth.shape, bool, order="F"), canonical.spacing)
     errors = []
     for number, kind in enumerate(kinds):
-        kind = ErrorKind(kind)
+        kind = error_kind(kind)
         draw = np.random.default_rng([seed, number, *kind.value.encode()])
         try:
             change = _PLANTERS[kind](patient, draw)
@@ -91,6 +81,15 @@ def plant(
             raise DapatlasError(f"Cannot plant {kind.value!r} in this label map: {reason}") from None
         errors.append(_apply(kind, change, patient, view, label_map, grid))
     return planted, errors
+
+
+def error_kind(kind: ErrorKind | str) -> ErrorKind:
+    """Read the kind of an error by its name."""
+    try:
+        return ErrorKind(kind)
+    except ValueError:
+        options = ", ".join(repr(known.value) for known in ErrorKind)
+        raise DapatlasError(f"No error of kind {kind!r} can be planted: give one of {options}") from None
 
 
 def not_plantable(label_map: Labels, grid: Grid, kind: ErrorKind | str, seed: int = 0) -> str | None:

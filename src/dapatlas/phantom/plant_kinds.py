@@ -7,26 +7,18 @@ which voxels get which wrong label. It raises ``NotPlantable`` with the reason w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import cc3d
 import numpy as np
-from numpy.typing import NDArray
 
 from dapatlas.labels import dap
-
-Points = NDArray[np.intp]
-Bools = NDArray[np.bool_]
-Labels = NDArray[np.uint8]
+from dapatlas.phantom.patient import Change, NotPlantable, Patient, Points, ball_in, touching
 
 MIN_VOXELS = 8  # a structure with fewer voxels in view is left alone
 ISLAND_RADIUS_MM = 7.0
 ISLANDS = 3
-FAR_MM = 30.0
 COLON_RADIUS_MM = 14.0
 ORGAN_RADIUS_MM = 9.0
-TRIES = 20_000
 
 PAIRS = (
     "kidney",
@@ -51,57 +43,6 @@ HOSTS = (
 )
 PELVIC_HOSTS = ("abdominal_tissue", "muscles", "fat")
 BROKEN_VERTEBRAE = ("L5", "L4", "L3", "L2", "L1", "T12", "T11", "T10", "T9", "T8", "T7", "T6")
-
-
-class NotPlantable(Exception):  # noqa: N818  not an error of the caller's, but a fact about the view
-    """Why an error cannot be planted in this map."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Voxels (n, 3) in axes running right, front, up, their new labels, and a sentence on it."""
-
-    points: Points
-    labels: Labels
-    detail: str
-
-
-@dataclass(frozen=True)
-class Patient:
-    """A clean label map in axes running right, front, up; ``taken`` marks what errors have changed."""
-
-    labels: Labels
-    taken: Bools
-    spacing: tuple[float, float, float]
-
-    @cached_property
-    def boxes(self) -> dict[int, tuple[slice, slice, slice]]:
-        """Box of each label in view."""
-        found = cc3d.statistics(np.asfortranarray(self.labels))
-        return {
-            i: box
-            for i, (box, count) in enumerate(zip(found["bounding_boxes"], found["voxel_counts"], strict=True))
-            if i and count
-        }
-
-    def points(self, name: str) -> Points:
-        """Voxels (n, 3) of a structure, untaken; empty where it is not in view."""
-        value = dap()[name].id
-        box = self.boxes.get(value)
-        if box is None:
-            return np.empty((0, 3), np.intp)
-        inside = np.argwhere((self.labels[box] == value) & ~self.taken[box])
-        return inside + [side.start for side in box]
-
-    def sees(self, name: str) -> bool:
-        """Whether any voxel of a structure is in view."""
-        return dap()[name].id in self.boxes
-
-    def untouched(self, name: str) -> bool:
-        """Whether a structure is in view and no error has changed any of it."""
-        value = dap()[name].id
-        box = self.boxes.get(value)
-        return box is not None and not self.taken[box][self.labels[box] == value].any()
 
 
 def swapped_sides(patient: Patient, draw: np.random.Generator) -> Change:
@@ -151,7 +92,7 @@ def _fragment(patient: Patient, name: str, neighbour: str, side: int) -> Points 
     )
     cut = np.asarray(patient.labels[box])
     own = cut == dap()[name].id
-    lonely = own & ~_touching(cut == dap()[neighbour].id)
+    lonely = own & ~touching(cut == dap()[neighbour].id)
     across = np.argwhere(own)[:, 0] * side
     if len(across) < 3 * MIN_VOXELS:
         return None
@@ -170,17 +111,6 @@ def _fragment(patient: Patient, name: str, neighbour: str, side: int) -> Points 
     return None
 
 
-def _touching(mask: Bools) -> Bools:
-    """The mask and all its 26 neighbours."""
-    grown = mask.copy()
-    for axis in range(3):
-        line = np.moveaxis(grown, axis, 0)
-        source = line.copy()
-        line[1:] |= source[:-1]
-        line[:-1] |= source[1:]
-    return grown
-
-
 def stray_islands(patient: Patient, draw: np.random.Generator) -> Change:
     """Put small balls of an organ's label inside other tissue, far from that organ."""
     names = [name for name in STRAY if patient.untouched(name)]
@@ -193,7 +123,7 @@ def stray_islands(patient: Patient, draw: np.random.Generator) -> Change:
     shadow.__dict__["boxes"] = patient.boxes
     for _ in range(ISLANDS):
         hosts = [host for host in HOSTS if host != name and patient.sees(host)]
-        ball = _ball(shadow, draw, hosts, ISLAND_RADIUS_MM, away_from=name)
+        ball = ball_in(shadow, draw, hosts, ISLAND_RADIUS_MM, away_from=name)
         if ball is not None:
             balls.append(ball)
             # The next island keeps a voxel's distance, so that three islands stay three.
@@ -258,75 +188,8 @@ def _planted_ball(
     radius: float,
     near: str | None,
 ) -> Change:
-    ball = _ball(patient, draw, hosts, radius, near=near)
+    ball = ball_in(patient, draw, hosts, radius, near=near)
     if ball is None:
         raise NotPlantable(f"there is no room for a ball of {radius:g} mm in {', '.join(hosts)}")
     host = dap()[int(patient.labels[tuple(ball[0])])].name
     return Change(ball, np.full(len(ball), dap()[name].id, np.uint8), f"a ball of {name} in {host}")
-
-
-def _ball(
-    patient: Patient,
-    draw: np.random.Generator,
-    hosts: Sequence[str],
-    radius_mm: float,
-    *,
-    near: str | None = None,
-    away_from: str | None = None,
-) -> Points | None:
-    """A ball that lies, with a rim of one voxel, wholly inside a single host; none if no place is found."""
-    spacing = np.array(patient.spacing)
-    shape = np.array(patient.labels.shape)
-    offsets = _ball_offsets(radius_mm, spacing)
-    rim = np.argwhere(_touching(_as_mask(offsets))) - (np.abs(offsets).max(axis=0) + 1)
-    allowed = np.zeros(256, bool)
-    allowed[[dap()[host].id for host in hosts]] = True
-    low, high = _search_box(patient, hosts, near)
-    for centre in draw.integers(low, high, (TRIES, 3)):
-        host = patient.labels[tuple(centre)]
-        if not allowed[host] or (away_from and _distance_to_box(patient, away_from, centre) < FAR_MM):
-            continue
-        shell = centre + rim
-        if (shell < 0).any() or (shell >= shape).any():
-            continue
-        where = tuple(shell.T)
-        if (patient.labels[where] == host).all() and not patient.taken[where].any():
-            ball: Points = centre + offsets
-            return ball
-    return None
-
-
-def _ball_offsets(radius_mm: float, spacing: NDArray[np.float64]) -> Points:
-    """Voxels of a ball around one; at least the voxel and its six neighbours in a coarse grid."""
-    reach = np.maximum(np.floor(radius_mm / spacing), 1).astype(int)
-    grid = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1).reshape(
-        -1, 3
-    )
-    inside = ((grid * spacing) ** 2).sum(axis=1) <= radius_mm**2
-    return np.asarray(grid[inside | (np.abs(grid).sum(axis=1) <= 1)], np.intp)
-
-
-def _as_mask(offsets: Points) -> Bools:
-    reach = np.abs(offsets).max(axis=0) + 1
-    mask = np.zeros(2 * reach + 1, bool)
-    mask[tuple((offsets + reach).T)] = True
-    return mask
-
-
-def _search_box(patient: Patient, hosts: Sequence[str], near: str | None) -> tuple[Points, Points]:
-    """Index ranges to look for a centre in: around ``near``, or where the hosts are."""
-    shape = np.array(patient.labels.shape)
-    if near is not None:
-        box = patient.boxes[dap()[near].id]
-        pad = np.ceil(FAR_MM / np.array(patient.spacing)).astype(int)
-        low = np.maximum([s.start for s in box] - pad, 0)
-        return low, np.minimum([s.stop for s in box] + pad, shape)
-    boxes = [patient.boxes[dap()[host].id] for host in hosts if dap()[host].id in patient.boxes]
-    low = np.min([[s.start for s in box] for box in boxes], axis=0)
-    return low, np.max([[s.stop for s in box] for box in boxes], axis=0)
-
-
-def _distance_to_box(patient: Patient, name: str, centre: Points) -> float:
-    box = patient.boxes[dap()[name].id]
-    gaps = [max(s.start - c, 0, c - s.stop + 1) for s, c in zip(box, centre, strict=True)]
-    return float(np.linalg.norm(np.array(gaps) * patient.spacing))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,7 +49,7 @@ def scan(
     mean, texture = hounsfield.tables(canvas.ids)
     spread = np.sqrt(texture**2 + np.float32(noise_hu) ** 2) if noise_hu else np.zeros_like(texture)
     kernels = tuple(_kernel(axis[1] - axis[0]) for axis in world[:2])
-    gain = np.float32(1 / np.prod([np.sqrt(((1 - 2 * a) ** 2 + 2 * a * a)) for a in kernels]))
+    gain = np.float32(1 / np.prod([np.sqrt((1 - 2 * a) ** 2 + 2 * a * a) for a in kernels]))
     ct = np.empty(labels.shape, np.int16, order="F")
     for k in range(labels.shape[2]):
         plane = np.where(materials[:, :, k] == 0, couch, materials[:, :, k])

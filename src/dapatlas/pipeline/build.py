@@ -24,7 +24,7 @@ from dapatlas.volumes import read_label_map, read_volume, write_label_map, write
 
 MAP, PICTURE = "map", "picture"  # the stages of a build, in order
 
-Progress = Callable[["CaseResult"], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,6 @@ def build(
     *,
     jobs: int | None = None,
     force: bool = False,
-    started: Callable[[int], None] | None = None,
     progress: Progress | None = None,
 ) -> BuildResult:
     """Build, or finish building, a data set.
@@ -151,8 +150,8 @@ def build(
         Worker processes; as many as processors when ``None``.
     force
         Build every case again.
-    started, progress
-        Called with the number of cases, and with each case as it ends.
+    progress
+        Called with how many cases are done, and of how many, before the first and after each.
 
     Raises
     ------
@@ -164,17 +163,14 @@ def build(
         dataset = Dataset.create(out, recipe.atlas)
         write_text(out / REPORTS / "recipe.json", recipe.model_dump_json(indent=1, by_alias=True) + "\n")
         tasks = [_task(case, recipe, out, journal, force) for case in cases]
-        if started:
-            started(len(tasks))
         results = [CaseResult(task.case.id, "up to date") for task in tasks if not task.stages]
-        for result in results:
-            if progress:
-                progress(result)
+        if progress:
+            progress(len(results), len(tasks))
         due = [task for task in tasks if task.stages]
         for task, answer in map_cases(partial(_run, recipe=recipe, out=out), due, jobs):
             results.append(_settle(task, answer, journal))
             if progress:
-                progress(results[-1])
+                progress(len(results), len(tasks))
         strangers = sorted(journal.cases() - {case.id for case in cases})
     return BuildResult(dataset, tuple(sorted(results, key=lambda r: r.case)), _left_over(strangers))
 

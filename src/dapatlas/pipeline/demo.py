@@ -15,7 +15,7 @@ import numpy as np
 from dapatlas.dataset import Case, Dataset
 from dapatlas.files import write_text
 from dapatlas.labels import crosswalk, dap, load_scheme
-from dapatlas.parallel import map_cases
+from dapatlas.parallel import available_cpus, map_cases
 from dapatlas.phantom import make_cohort
 from dapatlas.volumes import (
     Grid,
@@ -24,6 +24,8 @@ from dapatlas.volumes import (
     resample_labels,
     write_label_map,
 )
+
+Progress = Callable[[int, int], None]
 
 TRUTH, GENERALIST, SPECIALIST = "truth", "generalist", "specialist"
 GENERALIST_SCHEME = "totalsegmentator"
@@ -84,24 +86,35 @@ def make_inputs(
     size: int,
     seed: int,
     jobs: int | None = None,
-    started: Callable[[int], None] | None = None,
-    progress: Callable[[], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write the cohort, the experts' files and the recipe; what stands already is left.
+
+    Parameters
+    ----------
+    out
+        The demo's folder.
+    subjects, seed
+        How many synthetic persons, and from which seed.
+    size
+        Voxels along each axis of a CT.
+    jobs
+        Worker processes; as many as processors when ``None``.
+    progress
+        Called with how many cases are done, and of how many.
 
     Returns
     -------
     Path
         The recipe.
     """
-    cohort = make_cohort(out / TRUTH, subjects=subjects, seed=seed, shape=(size, size, size), jobs=jobs)
-    if started:
-        started(len(cohort))
+    jobs = jobs or available_cpus()
+    cohort = make_cohort(
+        out / TRUTH, subjects=subjects, seed=seed, shape=(size, size, size), jobs=jobs, progress=progress
+    )
     for _, answer in map_cases(partial(propose_imperfectly, out=out), list(cohort), jobs):
         if isinstance(answer, Exception):
             raise answer
-        if progress:
-            progress()
     recipe = out / "recipe.toml"
     write_text(recipe, RECIPE)
     return recipe
