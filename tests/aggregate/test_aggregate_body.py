@@ -71,6 +71,16 @@ def test_the_gap_between_raised_arms_and_head_is_air(grid: Grid):
     assert (found & ~body).sum(axis=(0, 1)).max() < 10
 
 
+def test_a_throat_behind_an_open_mouth_is_inside(grid: Grid):
+    neck = ellipse((60, 60))
+    ct = scan(neck)
+    throat = ellipse((9, 12))
+    ct[throat] = AIR
+    ct[:, 40:, 28:36][ellipse((20, 90))[:, 40:, 28:36]] = AIR  # the mouth: 40 mm wide, open to the front
+    found = body_outline(ct, grid)
+    assert found[:, :, :26][throat[:, :, :26]].all()
+
+
 @pytest.mark.parametrize("orientation", ["LAS", "LPS", "PIR", "SAL"])
 def test_the_outline_does_not_depend_on_orientation(grid: Grid, orientation: str):
     body = ellipse((110, 75))

@@ -11,7 +11,8 @@ from dapatlas.volumes import Grid, reorient
 Mask = NDArray[np.bool_]
 
 COARSE_MM = 3.0  # the outline is found at about this spacing, then drawn at full resolution
-AIRWAY_MM = 10.0  # nostrils and mouth are narrower: closing them keeps the airways inside the body
+AIRWAY_MM = 10.0  # nostrils are narrower: closing them keeps the airways inside the body
+AIRWAY_CM2 = 30.0  # throat and trachea have less in cross-section, the gap between raised arms and head more
 
 
 def body_outline(
@@ -85,7 +86,8 @@ def _without_thin_parts(dense: Mask, spacing: tuple[float, ...], couch_mm: float
 def _fill_enclosed_air(parts: Mask, spacing: tuple[float, ...]) -> Mask:
     """Fill every hole in 3-D, with the airway openings and the cut faces at top and bottom closed first.
 
-    Filling slice by slice would be simpler, but it fills the ring of raised arms around the head.
+    Filling slice by slice alone would be simpler, but it fills the ring of raised arms around the head; it
+    serves for holes of an airway's size, which a wide open mouth joins to the outside.
     """
     import fill_voids
 
@@ -93,8 +95,23 @@ def _fill_enclosed_air(parts: Mask, spacing: tuple[float, ...]) -> Mask:
     closed = closed & ~(_distance_mm(closed, spacing) <= AIRWAY_MM / 2) | parts
     for face in (0, -1):
         closed[:, :, face] = fill_voids.fill(closed[:, :, face])
+    _fill_small_holes(closed, AIRWAY_CM2 * 100 / (spacing[0] * spacing[1]))
     filled: Mask = fill_voids.fill(np.asfortranarray(closed))
     return filled
+
+
+def _fill_small_holes(mask: Mask, most_pixels: float) -> None:
+    """In each axial slice, fill the holes of no more than so many pixels; in place."""
+    import cc3d
+    import fill_voids
+
+    for k in range(mask.shape[2]):
+        holes = fill_voids.fill(mask[:, :, k]) & ~mask[:, :, k]
+        if holes.any():
+            numbered = cc3d.connected_components(holes, connectivity=4)
+            small = np.bincount(numbered.ravel()) <= most_pixels
+            small[0] = False
+            mask[:, :, k] |= small[numbered]
 
 
 def _at_full_resolution(coarse: Mask, strides: tuple[int, ...], dense: Mask) -> Mask:

@@ -133,7 +133,9 @@ class Recipe(_Table):
         names = [expert.name for expert in self.experts]
         for place, name in enumerate(names):
             if name in names[:place]:
-                raise ValueError(f"experts.{place}.name: two experts are called {name!r}: give each its own name")
+                raise ValueError(
+                    f"experts.{place}.name: two experts are called {name!r}: give each its own name"
+                )
         orders = {"merge.trust": self.merge.trust or ()} | {
             f"merge.structures.{structure}": order for structure, order in self.merge.structures.items()
         }

@@ -48,7 +48,7 @@ def stomach(subject: Subject) -> list[Part]:
 
 def spleen(subject: Subject) -> list[Part]:
     """High at the back on the left, against the diaphragm."""
-    form = Ellipsoid((-96, -33, 366), (55, 25, 40), long_axis=(0.25, -0.25, 1))
+    form = Ellipsoid((-96, -33, 366), (56, 26, 42), long_axis=(0.25, -0.25, 1))
     return subject.vary(part("spleen", form, over=(*BED, "stomach")), times=0.8)
 
 
@@ -118,8 +118,8 @@ def gallbladder(subject: Subject) -> list[Part]:
 
 def kidneys(subject: Subject) -> list[Part]:
     """Kidneys, the left one higher, each with an adrenal gland on top."""
-    right = Ellipsoid((62, -37, 290), (55, 26, 25.5), long_axis=(-0.2, -0.12, 1))
-    left = Ellipsoid((-61, -37, 302), (55, 26, 25.5), long_axis=(0.2, -0.12, 1))
+    right = Ellipsoid((62, -37, 290), (56, 27, 26.5), long_axis=(-0.2, -0.12, 1))
+    left = Ellipsoid((-61, -37, 302), (56, 27, 26.5), long_axis=(0.2, -0.12, 1))
     glands = {
         "right": ((37, -19, 364), (47, -27, 346), (35, -36, 344)),
         "left": ((-35, -17, 372), (-47, -25, 356), (-34, -33, 353)),

@@ -7,7 +7,7 @@ from dapatlas.phantom.parts import Part, both_sides, pair, part
 from dapatlas.phantom.subject import Subject
 
 SKULL = Ellipsoid((0, 2, 798), (71, 91, 66))
-BRAIN = Ellipsoid((0, 2, 798), (65.5, 85.5, 60.5))
+BRAIN = Ellipsoid((0, 2, 798), (65.5, 85.5, 58.5))
 # The base of the skull rises to the front: what the brain keeps is z >= 750 + 0.35 y.
 BASE = HalfSpace((0, 0.35, -1), -750)
 UNDER_BASE = HalfSpace((0, 0.35, -1), -742)

@@ -118,11 +118,6 @@ def body_y(z: float) -> float:
     return float(np.interp(z, _CURVE_Z + _NECK_Z, _CURVE_Y + _NECK_Y))
 
 
-def body_front(z: float) -> float:
-    """Front edge of the column at height ``z``, mm."""
-    return body_y(z) + float(np.interp(z, (165, 320, 600, 634, 720), (17, 15.5, 10, 8.5, 8)))
-
-
 def vertebra(name: str) -> Vertebra:
     """Return the measures of one vertebra, such as ``"T7"``."""
     return next(v for v in VERTEBRAE if v.name == name)

@@ -164,12 +164,12 @@ def airways() -> list[Part]:
     """Windpipe to its fork at T5, and the main bronchi into the lungs."""
     bronchi = [
         Tube([(5, -3, 541), (17, -6, 527), (32, -10, 512), (46, -16, 500)], [8, 7.5, 7, 5]),
-        Tube([(30, -9, 514), (42, 4, 517), (52, 10, 522)], [5.5, 5, 4]),
+        Tube([(30, -9, 514), (42, -3, 522), (54, 4, 530)], [5.5, 5, 4]),
         Tube([(5, -3, 541), (-14, -7, 525), (-36, -13, 510), (-48, -20, 498)], [8, 7, 6.5, 5]),
-        Tube([(-34, -12, 511), (-44, 0, 517), (-54, 8, 522)], [5.5, 5, 4]),
+        Tube([(-34, -12, 511), (-46, -2, 508), (-56, 6, 510)], [5.5, 5, 4]),
     ]
     windpipe = Tube([(0, 20, 640), (0, 18, 620), (2, 10, 590), (5, 2, 560), (5, -3, 543)], 8.8)
-    return part("bronchus", *bronchi) + part("trachea", windpipe)
+    return part("trachea", windpipe) + part("bronchus", *bronchi)
 
 
 # The heart's long axis points from its base to its apex: to the left, forwards and down.
@@ -212,7 +212,7 @@ def shoulder_blade() -> list[Part]:
         "scapula",
         Plate((upper, lower, lateral), 7.0),
         Tube([upper, (66, -94, 515), lower], 4.0),
-        Tube([(70, -90, 548), (110, -74, 572), (140, -50, 586), (150, -26, 594)], [5, 5, 6, 6]),
+        Tube([(70, -90, 548), (108, -67, 568), (138, -46, 583), (150, -26, 594)], [5, 5, 6, 6]),
         Tube([(128, -44, 566), (126, -20, 576), (118, -4, 572)], [6, 5.5, 5]),
         Ellipsoid((131, -42, 557), (9, 11, 19)),
     )

@@ -88,7 +88,7 @@ def veins() -> list[Part]:
         *part("iliac_vena_left", Tube([(14, 13, 186), (-2, 10, 174), (-24, 4, 160), *_left(lower)], 6.2)),
         *part("portal_vein_and_splenic_vein", Tube(portal, [4.5, 4.8, 5, 6, 6.5, 6])),
         *pair("internal_jugular_vein", Tube(jugular, [4.5, 5, 5.5, 6.5])),
-        *part("vein_brachiocephalic_right", Tube([(36, 25, 602), (36, 27, 578), (34, 24, 553)], 7.0)),
+        *part("vein_brachiocephalic_right", Tube([(36, 25, 602), (36, 27, 578), (34, 24, 558)], 7.0)),
         *part(
             "mediastinal_tissue", Tube([(34, 24, 550), (31, 25, 525), (26, 28, 500)], 9.0), over=_BESIDE_CAVA
         ),
@@ -99,8 +99,8 @@ def veins() -> list[Part]:
         *part(
             "pulmonary_artery",
             Tube(lung, [13, 13, 11]),
-            Tube([(-17, 20, 527), (8, 8, 520), (38, 3, 509)], [10, 9, 7.5]),
-            Tube([(-17, 20, 527), (-34, 6, 530), (-47, -8, 522)], [10, 9, 7.5]),
+            Tube([(-17, 20, 527), (8, 11, 518), (36, 9, 503)], [10, 9, 7.5]),
+            Tube([(-17, 20, 527), (-34, 8, 536), (-48, -8, 534)], [10, 9, 7.5]),
         ),
     ]
 
@@ -121,7 +121,7 @@ def gullet() -> list[Part]:
             (-3, -21, 480),
             (-6, -18, 450),
         ),
-        *((-12, -9, 422), (-26, -6, 404), (-40, -8, 394)),
+        *((-12, -2, 424), (-24, 6, 408), (-40, 0, 395)),
     ]
     return part("esophagus", Tube(line, [5.5, 5.5, 6.5, 7, 7, 7, 7, 7, 7, 7.5]))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def plan_cohort(
                 orientation=orientations[len(cases) % len(orientations)],
                 sex=Sex.MALE if (number % 2 == 0) == first_is_male else Sex.FEMALE,
                 arms=arms,
-                field_of_view=cast(FieldOfView, fields_of_view[len(cases) % len(fields_of_view)]),
+                field_of_view=fields_of_view[len(cases) % len(fields_of_view)],
                 noise_hu=noise_hu,
                 study=study,
             )

@@ -56,15 +56,6 @@ class Part:
         """Return the mirror image on the other side of the body."""
         return replace(self, structure=structure, placement=self.placement.after(MIRROR))
 
-    def moved(self, shift: Point, growth: float = 1.0) -> Part:
-        """Shifted by ``shift`` mm and grown by ``growth`` about the middle of its box."""
-        low, high = self.form.bounds()
-        middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
-        scale = 1.0 / growth
-        offset = tuple(m - scale * (m + s) for m, s in zip(middle, shift, strict=True))
-        own = Placement((scale,) * 3, offset)  # type: ignore[arg-type]
-        return replace(self, placement=own.after(self.placement))
-
 
 def part(structure: str, *forms: Form, over: tuple[str, ...] | None = None) -> list[Part]:
     """Return one structure made of one or several forms."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
@@ -60,7 +60,7 @@ class PhantomSpec:
     orientation: str = "LPS"
     sex: Sex = Sex.FEMALE
     arms: Arms = "down"
-    field_of_view: FieldOfView = field(default=FieldOfView.FULL)
+    field_of_view: FieldOfView | str = FieldOfView.FULL
     noise_hu: float = 15.0
     study: int = 0
 
@@ -116,7 +116,7 @@ class PhantomSpec:
         return make_subject(self.seed, self.sex, self.arms, self.study)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Phantom:
     """A synthetic case.
 
@@ -155,10 +155,10 @@ def make_phantom(spec: PhantomSpec | None = None) -> Phantom:
     world = _axes(grid)
     canvas = _paint(subject, grid, world)
     ct = scan(canvas.labels, canvas, world, subject, spec.noise_hu)
-    view = slices_in_view(spec.field_of_view, canvas.axes[2].tolist())
+    view = slices_in_view(FieldOfView(spec.field_of_view), canvas.axes[2].tolist())
     if view.start >= view.stop:
         raise DapatlasError(
-            f"The field of view {spec.field_of_view.value!r} is not within the grid of {spec.shape} voxels: "
+            f"The field of view {str(spec.field_of_view)!r} is not within the grid of {spec.shape} voxels: "
             "ask for more slices or a larger spacing along the body"
         )
     cropped = _crop(grid, view)
@@ -175,6 +175,7 @@ def _paint(subject: Subject, grid: Grid, world: tuple[NDArray[np.float64], ...])
     labels = np.zeros(grid.shape, np.uint8, order="F")
     canvas = Canvas(labels, (x, y, z), {structure.name: structure.id for structure in scheme})
     canvas.paint(anatomy(subject))
+    surface.close_pockets(labels, canvas.ids["fat"])
     surface.paint_skin(labels, grid.spacing, canvas.ids["skin"])
     surface.remove_crumbs(labels, [s.id for s in scheme if s.name not in IN_SEVERAL_PIECES])
     return canvas

@@ -96,15 +96,15 @@ class Subject:
 def make_subject(seed: int, sex: Sex, arms: Arms = "down", study: int = 0) -> Subject:
     """Draw the person of a seed.
 
-    Size by sex follows the sitting heights of adults (about 91 cm in men, 86 cm in women; NHANES III,
-    ages 20-74), with girth and organs varied by a few per cent, so that the whole stays within a couch 410 mm wide.
+    Sitting height is about 89 cm in men and 84 cm in women, as in slim adults; girth and organs vary by a few per
+    cent, so that the whole stays within a scan 410 mm wide.
     """
     draw = np.random.default_rng([_BUILD, seed])
     day = np.random.default_rng([_STUDY, seed, study])
     male = sex is Sex.MALE
     tall = (1.025 if male else 0.965) + 0.015 * float(draw.uniform(-1, 1))
-    wide = (0.985 if male else 0.925) + 0.012 * float(draw.uniform(-1, 1))
-    deep = (0.99 if male else 0.94) + 0.03 * float(draw.uniform(-1, 1))
+    wide = (0.97 if male else 0.94) + 0.01 * float(draw.uniform(-1, 1))
+    deep = (0.99 if male else 0.955) + 0.03 * float(draw.uniform(-1, 1))
     return Subject(
         seed=seed,
         study=study,
@@ -114,5 +114,5 @@ def make_subject(seed: int, sex: Sex, arms: Arms = "down", study: int = 0) -> Su
         fat=(0.85 if male else 1.1) + 0.2 * float(draw.uniform(-1, 1)),
         bladder=1.0 + 0.12 * float(day.uniform(-1, 1)),
         stomach=1.0 + 0.06 * float(day.uniform(-1, 1)),
-        offset=tuple(float(v) for v in day.uniform(-1, 1, 3) * (2.0, 4.0, 0.0)),  # type: ignore[arg-type]
+        offset=tuple(float(v) for v in day.uniform(-1, 1, 3) * (1.0, 4.0, 0.0)),  # type: ignore[arg-type]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import cc3d
+import fill_voids
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,14 @@ def eroded(mask: Bools, steps: tuple[int, int, int]) -> Bools:
             line[step:] &= source[:-step]
             line[:-step] &= source[step:]
     return inner
+
+
+def close_pockets(labels: Labels, filling: int) -> None:
+    """Fill air that the grid has shut in, as in the crease between arm and chest, in place."""
+    body = labels != 0
+    holes = fill_voids.fill(body)
+    holes &= ~body
+    labels[holes] = filling
 
 
 def paint_skin(labels: Labels, spacing: Spacing, skin: int) -> None:

@@ -76,11 +76,10 @@ class Grid:
         origin
             World mm of voxel (0, 0, 0).
         """
-        rotation = np.asarray(
-            nib.orientations.inv_ornt_aff(nib.orientations.axcodes2ornt(orientation), shape)
-        )
-        affine = np.eye(4)
-        affine[:3, :3] = np.round(rotation[:3, :3]) @ np.diag(spacing)
+        world_axis, sign = nib.orientations.axcodes2ornt(orientation).T
+        affine = np.zeros((4, 4))
+        affine[world_axis.astype(int), range(3)] = sign * spacing
+        affine[3, 3] = 1
         affine[:3, 3] = origin
         return cls(shape, affine)
 
