@@ -49,10 +49,17 @@ def test_world_and_index_are_each_others_inverse():
     assert np.allclose(grid.to_world(points), nib.affines.apply_affine(OBLIQUE, points))
 
 
-@pytest.mark.parametrize("affine", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.diag([1, 1, 0, 1.0]), np.eye(3)])
+@pytest.mark.parametrize(
+    "affine", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.diag([1, 1, 0, 1.0]), np.eye(3)]
+)
 def test_what_cannot_be_inverted_is_no_affine(affine: np.ndarray):
     with pytest.raises(BadFileError, match="not an affine"):
         Grid((2, 2, 2), affine)
+
+
+def test_an_axis_that_vanishes_beside_the_others_is_refused():
+    with pytest.raises(BadFileError, match="points nowhere"):
+        Grid((2, 2, 2), np.diag([1e200, 1.0, 1.0, 1.0]))
 
 
 @pytest.mark.parametrize("shape", [(0, 2, 2), (2, 2), (2, 2, 2, 2)])
@@ -131,7 +138,13 @@ def oracle(label_map: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
     step = np.linalg.inv(source.affine) @ target.affine
     # +1 so that what scipy fills in beyond the edge can be told from background
     found = affine_transform(
-        label_map.astype(int) + 1, step[:3, :3], step[:3, 3], target.shape, order=0, mode="grid-constant", cval=0
+        label_map.astype(int) + 1,
+        step[:3, :3],
+        step[:3, 3],
+        target.shape,
+        order=0,
+        mode="grid-constant",
+        cval=0,
     )
     return np.where(found == 0, 0, found - 1)
 

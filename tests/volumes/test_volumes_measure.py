@@ -40,7 +40,9 @@ def test_every_label_is_measured_as_a_loop_would(label_map: np.ndarray, view: st
         assert [(s.start, s.stop) for s in one.box] == [
             (low, high + 1) for low, high in zip(where.min(axis=0), where.max(axis=0), strict=True)
         ]
-        assert np.allclose(one.centroid_mm, (where @ AFFINE[:3, :3].T + AFFINE[:3, 3]).mean(axis=0), atol=1e-3)
+        assert np.allclose(
+            one.centroid_mm, (where @ AFFINE[:3, :3].T + AFFINE[:3, 3]).mean(axis=0), atol=1e-3
+        )
 
 
 def test_measurements_are_found_by_id():
@@ -73,7 +75,10 @@ def test_the_joint_histogram_counts_every_pair(first: np.ndarray, seed: int):
         for b in np.unique(second):
             assert table[a, b] == ((first == a) & (second == b)).sum()
     assert (joint_histogram(np.asfortranarray(first), second) == table).all()
-    assert joint_histogram(first, second, (200, 200))[: table.shape[0], : table.shape[1]].tolist() == table.tolist()
+    assert (
+        joint_histogram(first, second, (200, 200))[: table.shape[0], : table.shape[1]].tolist()
+        == table.tolist()
+    )
 
 
 def test_maps_larger_than_a_chunk_are_counted_whole():

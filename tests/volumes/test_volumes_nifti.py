@@ -111,7 +111,9 @@ def test_a_trailing_axis_of_one_is_dropped_and_a_real_fourth_axis_refused(tmp_pa
     save(tmp_path / "one.nii.gz", numbers()[..., None])
     assert read_volume(tmp_path / "one.nii.gz").array.shape == SHAPE
     save(tmp_path / "two.nii.gz", np.stack([numbers()] * 2, axis=-1))
-    with pytest.raises(BadFileError, match=r"two.nii.gz: expected a volume with three axes, found shape \(7, 5, 9, 2\)"):
+    with pytest.raises(
+        BadFileError, match=r"two.nii.gz: expected a volume with three axes, found shape \(7, 5, 9, 2\)"
+    ):
         read_volume(tmp_path / "two.nii.gz")
 
 
@@ -180,6 +182,18 @@ def test_a_singular_affine_is_refused_with_the_file_named(tmp_path: Path):
     path = patched(save(tmp_path / "x.nii", numbers()), srow_x=[0, 0, 0, 0])
     with pytest.raises(BadFileError, match=r"x.nii: not an affine"):
         read_grid(path)
+
+
+@pytest.mark.parametrize("field", ["vox_offset", "scl_slope", "scl_inter"])
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_header_field_without_a_value_is_refused_or_none(tmp_path: Path, field: str, value: float):
+    fields = {"scl_slope": 2.0, field: value}
+    path = patched(save(tmp_path / "x.nii", numbers()), **fields)
+    if field == "scl_slope":  # not finite means no scaling
+        assert (read_volume(path).array == numbers()).all()
+    else:
+        with pytest.raises(BadFileError, match="x.nii: "):
+            read_volume(path)
 
 
 def test_whole_floats_are_labels_with_a_warning_and_fractions_are_not(tmp_path: Path):
@@ -333,7 +347,10 @@ def test_reading_a_slice_stops_when_it_has_it(tmp_path: Path):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    hnp.arrays(st.sampled_from([np.uint8, np.int16, np.float32]), hnp.array_shapes(min_dims=3, max_dims=3, max_side=6)),
+    hnp.arrays(
+        st.sampled_from([np.uint8, np.int16, np.float32]),
+        hnp.array_shapes(min_dims=3, max_dims=3, max_side=6),
+    ),
     st.sampled_from(["RAS", "LPS", "PIR", "ASL"]),
 )
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray, codes: str):

@@ -53,7 +53,7 @@ def phantom(
     """
     from dapatlas.cli.console import output
     from dapatlas.cli.progress import case_progress
-    from dapatlas.dataset import available_cpus
+    from dapatlas.parallel import available_cpus
     from dapatlas.phantom import make_cohort
 
     with case_progress("making phantoms") as progress:

@@ -6,7 +6,6 @@ from dapatlas.dataset.case import Case
 from dapatlas.dataset.codes import Code
 from dapatlas.dataset.dataset import Dataset
 from dapatlas.dataset.names import CaseName, parse_case_name
-from dapatlas.dataset.parallel import WorkerDiedError, available_cpus, map_cases
 from dapatlas.dataset.validation import validate
 
 __all__ = [
@@ -14,9 +13,6 @@ __all__ = [
     "CaseName",
     "Code",
     "Dataset",
-    "WorkerDiedError",
-    "available_cpus",
-    "map_cases",
     "parse_case_name",
     "validate",
 ]

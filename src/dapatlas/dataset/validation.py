@@ -11,8 +11,8 @@ from dapatlas.dataset.checks.names import check_name, check_pairs, check_spellin
 from dapatlas.dataset.codes import Code, finding
 from dapatlas.dataset.dataset import Dataset
 from dapatlas.dataset.inspection import inspect_case
-from dapatlas.dataset.parallel import WorkerDiedError, map_cases
 from dapatlas.findings import Finding, Severity
+from dapatlas.parallel import WorkerDiedError, map_cases
 
 Progress = Callable[[int, int], None]
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from dapatlas.dataset import Dataset, map_cases
+from dapatlas.dataset import Dataset
 from dapatlas.dataset.names import PREFIX
 from dapatlas.errors import DapatlasError
 from dapatlas.files import write_json
 from dapatlas.labels import Sex
+from dapatlas.parallel import map_cases
 from dapatlas.phantom.field_of_view import FieldOfView
 from dapatlas.phantom.ground_truth import SYNTHETIC_NOTE, read_summary, record_path, write_ground_truth
 from dapatlas.phantom.phantom import PhantomSpec, make_phantom

@@ -53,6 +53,12 @@ class Grid:
             raise BadFileError(
                 f"expected a volume with three axes and at least one voxel, found shape {shape}"
             )
+        with np.errstate(over="ignore", invalid="ignore"):
+            codes = nib.orientations.aff2axcodes(affine)
+        if None in codes:
+            raise BadFileError(
+                f"an axis of this affine points nowhere, next to the others: {affine.tolist()}"
+            )
         affine.flags.writeable = False
         object.__setattr__(self, "affine", affine)
         object.__setattr__(self, "shape", shape)

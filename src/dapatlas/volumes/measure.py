@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import cc3d
@@ -97,7 +97,13 @@ def measure(label_map: NDArray[Any], grid: Grid) -> Measurements:
     grid
         Places the centroids and sizes the voxels.
     """
-    found = cc3d.statistics(_plain(label_map))
+    plain = _plain(label_map)
+    if plain.max(initial=0) >= plain.size:  # cc3d's tables are bounded by the number of voxels
+        ids, plain = np.unique(plain, return_inverse=True)
+        return replace(
+            measure(plain.astype(np.uint32).reshape(label_map.shape), grid), ids=ids.astype(np.int64)
+        )
+    found = cc3d.statistics(plain)
     voxels = np.asarray(found["voxel_counts"], np.int64)
     ids = np.flatnonzero(voxels)
     boxes = np.array(

@@ -233,7 +233,8 @@ def _header_of(stream: IO[bytes], path: Path) -> tuple[Grid, Header]:
         header: Header = HEADER_CLASSES[size].from_fileobj(io.BytesIO(raw))
         kind = header.get_data_dtype().kind
         affine = header.get_best_affine()
-    except (HeaderDataError, ImageFileError) as error:
+        header.get_slope_inter()  # refuses an infinite one
+    except (HeaderDataError, ImageFileError, ValueError, OverflowError) as error:
         raise BadFileError(f"{path}: broken NIfTI header: {error}") from None
     shape = header.get_data_shape()
     volume_shape = shape[:3]
@@ -282,7 +283,7 @@ def _scaled(array: NDArray[Any], header: Header) -> NDArray[Any]:
         return array
     if array.dtype.kind in "iu" and float(slope).is_integer() and float(inter).is_integer():
         ends = [int(end) * int(slope) + int(inter) for end in (array.min(), array.max())]
-        smallest = np.result_type(*(np.min_scalar_type(end) for end in ends), np.int16)
+        smallest = np.result_type(*(np.min_scalar_type(min(end, -1 - end)) for end in ends), np.int16)
         scaled: NDArray[Any] = array.astype(smallest)
         scaled *= smallest.type(slope)
         scaled += smallest.type(inter)
@@ -314,7 +315,8 @@ def _fitting_header(dtype: np.dtype[Any], grid: Grid, header: Header | None) -> 
         fitting = header.copy() if header.endianness == "<" else header.as_byteswapped("<")
     fitting.set_data_shape(grid.shape)
     fitting.set_data_dtype(dtype)
-    fitting["scl_slope"] = fitting["scl_inter"] = np.nan  # nibabel's "none"
+    if fitting.get_slope_inter() not in ((None, None), (1, 0)):
+        fitting["scl_slope"] = fitting["scl_inter"] = np.nan  # nibabel's "none"
     fitting["vox_offset"] = 0  # for nibabel to set
     if header is None or not np.array_equal(header.get_best_affine(), grid.affine):
         fitting.set_sform(grid.affine, code=int(fitting["sform_code"]) or 1)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dapatlas.dataset import WorkerDiedError, available_cpus, map_cases
-from dapatlas.dataset.parallel import _cgroup_cpus
 from dapatlas.errors import BadFileError, DapatlasError
+from dapatlas.parallel import WorkerDiedError, _cgroup_cpus, available_cpus, map_cases
 
 
 def double(number: int) -> int:
@@ -124,8 +123,8 @@ def test_ctrl_c_ends_parent_and_workers_at_once(tmp_path: Path) -> None:
     script.write_text(
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from pathlib import Path\n"
-        "from test_dataset_parallel import say_hello_and_sleep\n"
-        "from dapatlas.dataset import map_cases\n"
+        "from test_parallel import say_hello_and_sleep\n"
+        "from dapatlas.parallel import map_cases\n"
         "if __name__ == '__main__':\n"
         f"    list(map_cases(say_hello_and_sleep, [Path({str(hello)!r})] * 2, 2))\n"
     )
@@ -146,7 +145,7 @@ def test_ctrl_c_ends_parent_and_workers_at_once(tmp_path: Path) -> None:
 
 def test_a_script_without_main_guard_is_told_of_it(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    script.write_text("from dapatlas.dataset import map_cases\nlist(map_cases(abs, [-1, -2], 2))\n")
+    script.write_text("from dapatlas.parallel import map_cases\nlist(map_cases(abs, [-1, -2], 2))\n")
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
     )
