@@ -116,6 +116,8 @@ def _fill_small_holes(mask: Mask, most_pixels: float) -> None:
 
 def _at_full_resolution(coarse: Mask, strides: tuple[int, ...], dense: Mask) -> Mask:
     """Take the inside from the coarse outline and the last coarse voxel at its rim from the CT itself."""
+    import fill_voids
+
     sure, possible = _shrink(coarse), ~_shrink(~coarse)
     index = [
         np.minimum((np.arange(n) + s // 2) // s, c - 1)
@@ -125,7 +127,8 @@ def _at_full_resolution(coarse: Mask, strides: tuple[int, ...], dense: Mask) -> 
     for k in range(dense.shape[2]):
         place = (index[0][:, None], index[1][None, :], index[2][k])
         body[:, :, k] = sure[place] | (possible[place] & dense[:, :, k])
-    return body
+    filled: Mask = fill_voids.fill(body, in_place=True)  # bubbles in the rim, such as gas under the skin
+    return filled
 
 
 def _shrink(mask: Mask) -> Mask:

@@ -65,8 +65,10 @@ class Dataset:
         return dataset
 
     def write_labels(self) -> Path:
-        """Write ``labels.json`` from the scheme, whole or not at all, and return its path."""
-        write_text(self.labels_path, self.scheme.labels_json())
+        """Write ``labels.json`` from the scheme, whole or not at all, unless it stands; return its path."""
+        text = self.scheme.labels_json().encode()
+        if not (self.labels_path.is_file() and self.labels_path.read_bytes() == text):
+            write_text(self.labels_path, text.decode())
         return self.labels_path
 
     def image_path(self, case_id: str) -> Path:
