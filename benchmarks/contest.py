@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,4 +69,11 @@ def _time(contestant: Contestant, folder: Path, answers: multiprocessing.SimpleQ
         best = min(best, time.perf_counter() - begin)
         if best > ENOUGH_SECONDS:
             break
-    answers.put(Timing(best, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024e-3))
+    answers.put(Timing(best, _peak_mb()))
+
+
+def _peak_mb() -> float:
+    """Largest resident memory of this process; not from getrusage, which counts that of the parent as well."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM"))
+    return int(peak) * 1.024e-3

@@ -80,7 +80,7 @@ def aggregate(case: Case, ct: Volume, recipe: Recipe) -> Aggregate:
     )
     del claims
     body = body_outline(ct.array, ct.grid, **recipe.body.model_dump())
-    outside = int(np.count_nonzero(merged[~body]))
+    outside = int(np.count_nonzero((merged != 0) & ~body))
     filled, tissues = fill_tissues(
         merged, ct.array, body, ct.grid, atlas, **recipe.tissues.model_dump(), case=case.id
     )

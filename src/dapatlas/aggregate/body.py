@@ -64,7 +64,7 @@ def body_outline(
         )
     solid = _fill_enclosed_air(parts, spacing)
     body = _at_full_resolution(solid, strides, canonical > air_hu)
-    return reorient(body, canonical_grid, grid.orientation)[0]
+    return np.asfortranarray(reorient(body, canonical_grid, grid.orientation)[0])
 
 
 def _without_thin_parts(dense: Mask, spacing: tuple[float, ...], couch_mm: float, min_part_ml: float) -> Mask:
@@ -119,14 +119,15 @@ def _at_full_resolution(coarse: Mask, strides: tuple[int, ...], dense: Mask) -> 
     import fill_voids
 
     sure, possible = _shrink(coarse), ~_shrink(~coarse)
-    index = [
+    i, j, k = (
         np.minimum((np.arange(n) + s // 2) // s, c - 1)
         for n, s, c in zip(dense.shape, strides, coarse.shape, strict=True)
-    ]
+    )
+    plane = i[:, None] + j[None, :] * coarse.shape[0]  # places in a slice in Fortran order
     body = np.zeros(dense.shape, np.bool_, order="F")
-    for k in range(dense.shape[2]):
-        place = (index[0][:, None], index[1][None, :], index[2][k])
-        body[:, :, k] = sure[place] | (possible[place] & dense[:, :, k])
+    for here, there in enumerate(k.tolist()):
+        inner, outer = (mask[:, :, there].ravel(order="F").take(plane) for mask in (sure, possible))
+        body[:, :, here] = inner | (outer & dense[:, :, here])
     filled: Mask = fill_voids.fill(body, in_place=True)  # bubbles in the rim, such as gas under the skin
     return filled
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme
+from dapatlas.volumes import remap
 
 LabelMap = NDArray[np.uint8]
 MAX_EXPERTS = 100  # keeps specialists' ranks below the generalists', and both below 255
@@ -79,26 +80,27 @@ def merge(
     findings
         One for each pair of structures between which experts disagreed, with the voxels concerned.
     """
-    merged = claims[0].label_map.copy(order="K")
-    best = np.take(trust.ranks(claims[0].expert, scheme), merged)
-    disputed = np.zeros_like(merged, dtype=np.bool_)
-    for claim in claims[1:]:
-        ids = claim.label_map
+    maps = [claim.label_map.ravel(order="F") for claim in claims]
+    ranks = [trust.ranks(claim.expert, scheme) for claim in claims]
+    merged, best = maps[0].copy(), remap(maps[0], ranks[0])
+    disputed = np.zeros(merged.shape, np.bool_)
+    for ids, ranking in zip(maps[1:], ranks[1:], strict=True):
         disputed |= (ids != merged) & (ids != 0) & (merged != 0)
-        rank = np.take(trust.ranks(claim.expert, scheme), ids)
+        rank = remap(ids, ranking)
         better = rank < best
-        merged[better] = ids[better]
-        best[better] = rank[better]
-    places = np.nonzero(disputed)
-    if not places[0].size:
-        return merged, []
-    words = np.stack([claim.label_map[places] for claim in claims])
-    if disagreement == "vote":
-        ranks = np.stack([trust.ranks(claim.expert, scheme)[claim.label_map[places]] for claim in claims])
-        merged[places] = _vote(words, ranks)
-    elif disagreement == "unknown":
-        merged[places] = scheme["unknown_tissue"].id
-    return merged, _disputes(words, merged[places], [claim.expert for claim in claims], scheme, case)
+        np.copyto(merged, ids, where=better)
+        np.copyto(best, rank, where=better)
+    findings: list[Finding] = []
+    places = np.flatnonzero(disputed)
+    if places.size:
+        words = np.stack([ids[places] for ids in maps])
+        if disagreement == "vote":
+            ranked = np.stack([ranking[said] for ranking, said in zip(ranks, words, strict=True)])
+            merged[places] = _vote(words, ranked)
+        elif disagreement == "unknown":
+            merged[places] = scheme["unknown_tissue"].id
+        findings = _disputes(words, merged[places], [claim.expert for claim in claims], scheme, case)
+    return merged.reshape(claims[0].label_map.shape, order="F"), findings
 
 
 def _vote(words: LabelMap, ranks: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme
-from dapatlas.volumes import Grid, reorient
+from dapatlas.volumes import Grid, remap, reorient
 
 Mask = NDArray[np.bool_]
 LabelMap = NDArray[np.uint8]
@@ -83,9 +83,12 @@ def fill_tissues(
     findings
         How many voxels each tissue got.
     """
-    filled = label_map.copy(order="K")
-    open_ = body & (filled == 0)
-    hu = np.rint(ct[open_])
+    filled = np.array(label_map, order="F")
+    flat = filled.ravel(order="F")  # a view; choosing voxels is several times faster along memory
+    open_ = body.ravel(order="F") & (flat == 0)
+    hu = ct.ravel(order="F")[open_]
+    if hu.dtype.kind == "f":
+        hu = np.rint(hu)
     tissue = np.full(hu.shape, _id(atlas, "unknown_tissue"), np.uint8)
     _assign(tissue, (hu >= fat_hu[0]) & (hu <= fat_hu[1]), _id(atlas, "fat"))
     _assign(tissue, (hu >= muscle_hu[0]) & (hu <= muscle_hu[1]), _id(atlas, "muscles"))
@@ -97,13 +100,14 @@ def fill_tissues(
         ):
             if name in atlas:
                 cavity = _hulls([_id(atlas, organ) for organ in organs], filled, grid)
-                _assign(tissue, cavity[open_] & no_gas, _id(atlas, name))
+                _assign(tissue, cavity.ravel(order="F")[open_] & no_gas, _id(atlas, name))
     if skin_mm > 0:
         skin = outer_shell(body, grid, skin_mm)
         # the next voxel is skin too where it is denser than fat: part of it lies in the dermis
-        rim = outer_shell(body & ~skin, grid, 0)[open_] & (hu > fat_hu[1])
-        _assign(tissue, skin[open_] | rim, _id(atlas, "skin"))
-    filled[open_] = tissue
+        rim = outer_shell(body & ~skin, grid, 0)
+        _assign(tissue, skin.ravel(order="F")[open_], _id(atlas, "skin"))
+        _assign(tissue, rim.ravel(order="F")[open_] & (hu > fat_hu[1]), _id(atlas, "skin"))
+    flat[open_] = tissue
     ids, counts = np.unique(tissue, return_counts=True)
     return filled, [
         Finding(
@@ -124,11 +128,16 @@ def outer_shell(body: Mask, grid: Grid, thickness_mm: float) -> Mask:
 
     Where the field of view cuts the body there is no outside, hence no shell.
     """
-    core = body.copy(order="K")
-    for offset in _ball(grid.spacing, thickness_mm):
-        inner, outer = zip(*(_shifted(step) for step in offset), strict=True)
-        core[inner] &= body[outer]
-    return body & ~core
+    shell = np.zeros(body.shape, np.bool_, order="F")
+    offsets = list(_ball(grid.spacing, thickness_mm))
+    for k in range(body.shape[2]):  # slice by slice: a slice and its neighbours stay in the cache
+        core = body[:, :, k].copy(order="K")
+        for *within, above in offsets:
+            if 0 <= k + above < body.shape[2]:
+                here, there = zip(*map(_shifted, within), strict=True)
+                core[here] &= body[:, :, k + above][there]
+        shell[:, :, k] = body[:, :, k] & ~core
+    return shell
 
 
 def _ball(spacing: Sequence[float], radius_mm: float) -> Iterator[tuple[int, ...]]:
@@ -156,15 +165,15 @@ def _hulls(ids: Sequence[int], label_map: LabelMap, grid: Grid) -> Mask:
 
     member = np.zeros(256, np.bool_)
     member[[id_ for id_ in ids if id_]] = True
-    view, view_grid = reorient(label_map, grid, "RAS")
+    view, view_grid = reorient(remap(label_map, member), grid, "RAS")
     hull = np.zeros(view.shape, np.bool_, order="F")
     for k in range(view.shape[2]):
-        corners = _hull_corners(member[view[:, :, k]])
+        corners = _hull_corners(view[:, :, k])
         if corners is not None:
-            picture = Image.new("1", (view.shape[1], view.shape[0]))  # width is the second axis
+            picture = Image.new("L", (view.shape[1], view.shape[0]))  # width is the second axis
             ImageDraw.Draw(picture).polygon([(float(j), float(i)) for i, j in corners], fill=1)
             hull[:, :, k] = np.asarray(picture)
-    return reorient(hull, view_grid, grid.orientation)[0]
+    return np.asfortranarray(reorient(hull, view_grid, grid.orientation)[0])
 
 
 def _hull_corners(mask: Mask) -> NDArray[np.intp] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import fastremap
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +12,7 @@ from dapatlas.aggregate.merge import Claim
 from dapatlas.experts import Proposal
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme, Link, Relation, Side, crosswalk
-from dapatlas.volumes import Grid, measure
+from dapatlas.volumes import Box, Grid, Measurements, measure, remap
 
 MIDLINE_NAMES = ("vertebrae_", "spinal_canal", "sacrum")  # what lies on the mid-sagittal plane
 
@@ -58,23 +59,37 @@ def translate(
     lookup = links.lookup().copy()
     for source, target in (choose or {}).items():
         lookup[proposal.scheme[source].id] = atlas[target].id
-    claimed = np.take(lookup, proposal.label_map)
-    present = measure(proposal.label_map, grid)
+    ids, counts = fastremap.unique(proposal.label_map, return_counts=True)
     findings = list(proposal.findings)
-    for id_ in present.ids.tolist():
-        if id_ == 0 or lookup[id_]:
-            continue
-        link = links[id_]
-        inside = present[id_].box
-        region = claimed[inside]
-        where = proposal.label_map[inside] == id_
-        sides = _left_and_right(link)
-        if sides:
-            midline = _midline_mm(proposal, grid)
-            region[where] = np.where(_is_left(where, inside, grid, midline), sides[0], sides[1])
-        findings.append(_explain(link, present[id_].voxels, bool(sides), proposal.expert, case))
+    splits: list[tuple[int, int, int]] = []
+    for id_, voxels in zip(ids.tolist(), counts.tolist(), strict=True):
+        if id_ and not lookup[id_]:
+            sides = _left_and_right(links[id_])
+            splits += [(id_, *sides)] if sides else []
+            findings.append(_explain(links[id_], voxels, bool(sides), proposal.expert, case))
     allowed = _allowed(atlas, structures, except_structures)
-    return Claim(proposal.expert, np.where(np.take(allowed, claimed), claimed, np.uint8(0))), findings
+    lookup[~allowed[lookup]] = 0
+    claimed = remap(proposal.label_map, lookup)
+    if splits:
+        _split(claimed, splits, proposal, grid, allowed)
+    return Claim(proposal.expert, claimed), findings
+
+
+def _split(
+    claimed: NDArray[np.uint8],
+    splits: list[tuple[int, int, int]],
+    proposal: Proposal,
+    grid: Grid,
+    allowed: NDArray[np.bool_],
+) -> None:
+    """Give each structure's voxels to its allowed left and right half, in place; rows are (source, left, right)."""
+    found = measure(proposal.label_map, grid)
+    midline = _midline_mm(found, proposal.scheme)
+    for source, left, right in splits:
+        box = found[source].box
+        where = proposal.label_map[box] == source
+        halves = left * allowed[left], right * allowed[right]
+        claimed[box][where] = np.where(_is_left(where, box, grid, midline), *halves)
 
 
 def _allowed(
@@ -98,18 +113,14 @@ def _left_and_right(link: Link) -> tuple[int, int] | None:
     return by_side[Side.LEFT].id, by_side[Side.RIGHT].id
 
 
-def _midline_mm(proposal: Proposal, grid: Grid) -> float:
-    """World x of the spine's middle, in mm; of the whole proposal's where no spine is in view."""
-    found = measure(proposal.label_map, grid)
-    names = {id_: proposal.scheme[id_].name for id_ in found.ids.tolist() if id_}
-    spine = [id_ for id_, name in names.items() if name.startswith(MIDLINE_NAMES)] or list(names)
-    weights = [found[id_].voxels for id_ in spine]
-    return float(np.average([found[id_].centroid_mm[0] for id_ in spine], weights=weights))
+def _midline_mm(found: Measurements, scheme: LabelScheme) -> float:
+    """World x of the spine's middle, in mm; of all that is labelled where no spine is in view."""
+    labelled = [one for one in found if one.id]
+    spine = [one for one in labelled if scheme[one.id].name.startswith(MIDLINE_NAMES)] or labelled
+    return float(np.average([one.centroid_mm[0] for one in spine], weights=[one.voxels for one in spine]))
 
 
-def _is_left(
-    where: NDArray[np.bool_], box: tuple[slice, slice, slice], grid: Grid, midline_mm: float
-) -> NDArray[np.bool_]:
+def _is_left(where: NDArray[np.bool_], box: Box, grid: Grid, midline_mm: float) -> NDArray[np.bool_]:
     """Which voxels of ``where`` lie on the patient's left; NIfTI world x grows to the right."""
     index = np.argwhere(where) + [side.start for side in box]
     left: NDArray[np.bool_] = grid.to_world(index)[:, 0] < midline_mm

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from dapatlas.pipeline.demo import Agreement
 
 
 def demo(
@@ -48,10 +51,19 @@ def demo(
     with case_progress("checking") as progress:
         findings = validate(dataset, jobs, progress)
     print_findings(dataset, findings)
-    for found in agreement(out, dataset):
-        typer.echo(
-            f"{found.case}: {found.voxels:.1%} of the body's voxels carry the true label; "
-            f"mean Dice {found.dice:.3f} over {found.structures} structures in view"
-        )
+    _print_agreement(agreement(out, dataset))
     if result.failed or has_errors(findings):
         raise typer.Exit(1)
+
+
+def _print_agreement(found: list[Agreement]) -> None:
+    from rich.table import Table
+
+    from dapatlas.cli.console import output
+
+    table = Table("case", "true label", "mean Dice", "structures", title="against the hidden truth", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for case in found:
+        table.add_row(case.case, f"{case.voxels:.1%} of voxels", f"{case.dice:.3f}", str(case.structures))
+    output().print(table)

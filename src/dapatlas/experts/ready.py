@@ -9,6 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Annotated, Literal
 
+import fastremap
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -144,8 +145,8 @@ def _stem(path: Path) -> str:
 
 
 def _check_ids(volume: Volume, scheme: LabelScheme, path: Path) -> None:
-    present = measure(volume.array, volume.grid)
-    strange = [(id_, present[id_].voxels) for id_ in present.ids.tolist() if id_ not in scheme]
+    ids, counts = fastremap.unique(volume.array, return_counts=True)
+    strange = [found for found in zip(ids.tolist(), counts.tolist(), strict=True) if found[0] not in scheme]
     if strange:
         listed = ", ".join(f"{id_} ({voxels} voxels)" for id_, voxels in strange[:8])
         raise BadLabelsError(

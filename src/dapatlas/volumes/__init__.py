@@ -17,6 +17,7 @@ from dapatlas.volumes.nifti import (
 )
 from dapatlas.volumes.orientation import reorient
 from dapatlas.volumes.picture import three_planes
+from dapatlas.volumes.remap import remap
 from dapatlas.volumes.resample import resample_labels
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "read_label_map",
     "read_slice",
     "read_volume",
+    "remap",
     "reorient",
     "resample_labels",
     "three_planes",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dapatlas.volumes.grid import Grid
-from dapatlas.volumes.measure import _plain, measure
+from dapatlas.volumes.measure import Measurements, _plain, measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,19 @@ def components(label_map: NDArray[Any], grid: Grid, connectivity: Literal[6, 18,
     keep = found.ids != 0
     return Components(
         component_map=numbered,
-        labels=_label_of_each(plain, numbered, int(found.ids.max(initial=0))),
+        labels=_label_of_each(plain, numbered, found),
         voxels=found.voxels[keep],
         boxes=found.boxes[keep],
         centroids_mm=found.centroids_mm[keep],
     )
 
 
-def _label_of_each(label_map: NDArray[Any], numbered: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """Look every component's label up at one of its voxels; whichever is written last will do."""
-    label_of = np.zeros(count + 1, np.int64)
-    label_of[numbered.ravel(order="K")] = label_map.ravel(order="K")
-    return label_of[1:]
+def _label_of_each(label_map: NDArray[Any], numbered: NDArray[Any], found: Measurements) -> NDArray[np.int64]:
+    """Look every component's label up at one of its voxels: the first in the lowest slice of its box."""
+    labels = []
+    for component in found:
+        if component.id:
+            i, j, k = component.box
+            places = numbered[i, j, k.start] == component.id
+            labels.append(label_map[i, j, k.start].flat[places.argmax()])
+    return np.array(labels, np.int64)

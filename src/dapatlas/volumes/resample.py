@@ -57,34 +57,23 @@ def _nearest(position: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _separable(label_map: NDArray[Any], step: NDArray[np.float64], target: Grid) -> NDArray[Any]:
-    """Axes run along axes: three short index lists say it all."""
+    """Axes run along axes: three short lists of positions in memory add up to every voxel's."""
     out = np.zeros(target.shape, label_map.dtype, order="F")
-    rows = np.abs(step[:3, :3]).argmax(axis=0).tolist()  # target axis -> source axis
-    index, inside = [], []
-    for axis, row in enumerate(rows):
+    plain = label_map if label_map.flags.f_contiguous else np.asfortranarray(label_map)
+    strides = np.array(plain.strides) // plain.itemsize
+    offsets, inside = [], []
+    for axis, row in enumerate(np.abs(step[:3, :3]).argmax(axis=0).tolist()):
         near = _nearest(step[row, axis] * np.arange(target.shape[axis]) + step[row, 3])
         within = np.flatnonzero((near >= 0) & (near < label_map.shape[row]))
         if within.size == 0:
             return out
         inside.append(slice(int(within[0]), int(within[-1]) + 1))
-        index.append(near[within])
-    turned = label_map.transpose(rows)
-    # last axis first, so that the arrays get small before the costly gathers along the contiguous axis
-    piece = turned
-    for axis in (2, 1, 0):
-        piece = _take(piece, index[axis], axis)
-    out[tuple(inside)] = piece
+        offsets.append(near[within] * strides[row])
+    flat, part = plain.ravel(order="K"), out[tuple(inside)]
+    plane = offsets[0][:, None] + offsets[1][None, :]
+    for k, offset in enumerate(offsets[2].tolist()):
+        part[:, :, k] = flat.take(plane + offset)
     return out
-
-
-def _take(array: NDArray[Any], index: NDArray[np.intp], axis: int) -> NDArray[Any]:
-    """Gather along one axis; evenly stepped lists (crops, flips, whole factors) need no copy."""
-    steps = np.diff(index)
-    if steps.size and (steps == steps[0]).all() and steps[0] != 0:
-        stop = int(index[-1] + np.sign(steps[0]))
-        even = slice(int(index[0]), stop if stop >= 0 else None, int(steps[0]))
-        return array[(slice(None),) * axis + (even,)]
-    return array.take(index, axis)
 
 
 def _by_slabs(label_map: NDArray[Any], step: NDArray[np.float64], target: Grid) -> NDArray[Any]:
