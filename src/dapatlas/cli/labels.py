@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.labels import Code, LabelScheme, Link, Region, Relation, Side, Structure, TissueClass
+
 if TYPE_CHECKING:
-    from dapatlas.labels import Link, Structure
+    from rich.text import Text
 
 app = typer.Typer(
     help="Label schemes: what a voxel value means, here and elsewhere.",
@@ -18,12 +20,16 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Member = TypeVar("Member", bound=StrEnum)
-
-SchemeOption = Annotated[
-    str, typer.Option("--scheme", "-s", help="Label scheme; see `dapatlas labels schemes`.")
-]
+SCHEME_HELP = "a name out of `dapatlas labels schemes`, or a data set's `labels.json`"
+SchemeOption = Annotated[str, typer.Option("--scheme", "-s", help=f"Label scheme: {SCHEME_HELP}.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+RELATION_WORDS = {
+    Relation.EQUAL: "equal",
+    Relation.PART_OF: "part of",
+    Relation.CONTAINS: "contains",
+    Relation.NONE: "no counterpart",
+}
 
 
 class Format(StrEnum):
@@ -43,7 +49,18 @@ def list_schemes(as_json: JsonOption = False) -> None:
     schemes = [load_scheme(name) for name in scheme_names()]
     if as_json:
         _print_json(
-            [{"name": s.name, "title": s.title, "ids": len(s), "home_page": s.home_page} for s in schemes]
+            [
+                {
+                    "name": s.name,
+                    "title": s.title,
+                    "version": s.version,
+                    "ids": len(s),
+                    "licence": s.licence,
+                    "citation": s.citation,
+                    "home_page": s.home_page,
+                }
+                for s in schemes
+            ]
         )
         return
     _print_table(
@@ -55,10 +72,10 @@ def list_schemes(as_json: JsonOption = False) -> None:
 @app.command("list")
 def list_structures(
     scheme: SchemeOption = "dap",
-    region: Annotated[str | None, typer.Option(help="Only this body region, e.g. `thorax`.")] = None,
-    side: Annotated[str | None, typer.Option(help="Only `left`, `right` or `none`.")] = None,
-    tissue: Annotated[str | None, typer.Option(help="Only this tissue class, e.g. `bone`.")] = None,
-    search: Annotated[str | None, typer.Option(help="Only names and aliases that hold this text.")] = None,
+    region: Annotated[Region | None, typer.Option(help="Only this region of the body.")] = None,
+    side: Annotated[Side | None, typer.Option(help="Only this side of the patient.")] = None,
+    tissue: Annotated[TissueClass | None, typer.Option(help="Only this class of tissue.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only what has these words in a name or alias.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the structures of a scheme, with their colours.
@@ -67,27 +84,23 @@ def list_structures(
 
         dapatlas labels list
 
-        dapatlas labels list --region thorax --tissue bone
+        dapatlas labels list --region thorax --tissue bone --side left
+
+        dapatlas labels list --search "left kidney"
 
         dapatlas labels list --scheme totalsegmentator --search rib --json
     """
-    from dapatlas.labels import Region, Side, TissueClass, load_scheme
-
-    wanted_region, wanted_side = _member(Region, region, "--region"), _member(Side, side, "--side")
-    wanted_tissue = _member(TissueClass, tissue, "--tissue")
-    found = [
-        structure
-        for structure in load_scheme(scheme)
-        if wanted_region in (None, structure.region)
-        and wanted_side in (None, structure.side)
-        and wanted_tissue in (None, structure.tissue)
-        and any((search or "").lower() in name.lower() for name in (structure.name, *structure.aliases))
-    ]
+    found = _scheme(scheme).find(search, region=region, side=side, tissue=tissue)
     if as_json:
         _print_json([_as_dict(structure) for structure in found])
         return
-    headers = ["", "id", "name", "shown as", "side", "region", "class", "SNOMED CT"]
-    _print_table(headers, [_row(structure) for structure in found])
+    if not found:
+        typer.echo(f"no structure of {scheme} matches", err=True)
+        return
+    _print_table(
+        ["", "id", "name", "shown as", "side", "region", "class", "SNOMED CT"],
+        [_row(structure) for structure in found],
+    )
 
 
 @app.command()
@@ -106,25 +119,24 @@ def show(
 
         dapatlas labels show rib_left_12
     """
-    from dapatlas.cli.console import output
-    from dapatlas.labels import load_scheme
+    from rich.text import Text
 
-    found = load_scheme(scheme)[int(structure) if structure.isdigit() else structure]
+    from dapatlas.cli.console import output
+
+    found = _scheme(scheme)[int(structure) if structure.isdecimal() else structure]
     if as_json:
         _print_json(_as_dict(found))
         return
     console = output()
-    console.print(f"{_patch(found)} [bold]{found.display_name}[/]")
-    for key, value in _as_dict(found).items():
-        if value not in (None, [], ""):
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            console.print(f"  {key.replace('_', ' '):<16} {text}", highlight=False)
+    console.print(_patch(found) + Text(f" {found.display_name}", style="bold"))
+    for key, value in _facts(found).items():
+        console.print(f"  {key:<14} {value}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command("map")
 def show_crosswalk(
-    source: Annotated[str, typer.Option("--from", help="Scheme to come from.")] = "totalsegmentator",
-    target: Annotated[str, typer.Option("--to", help="Scheme to go to.")] = "dap",
+    source: Annotated[str, typer.Option("--from", help=f"Come from: {SCHEME_HELP}.")] = "totalsegmentator",
+    target: Annotated[str, typer.Option("--to", help=f"Go to: {SCHEME_HELP}.")] = "dap",
     as_json: JsonOption = False,
 ) -> None:
     """Show what the structures of one scheme are called in another.
@@ -140,7 +152,7 @@ def show_crosswalk(
     """
     from dapatlas.labels import crosswalk
 
-    links = crosswalk(source, target)
+    links = crosswalk(_scheme(source), _scheme(target))
     if as_json:
         _print_json(links.as_dict())
         return
@@ -174,14 +186,22 @@ def export(
         dapatlas labels export --format nnunet
     """
     from dapatlas.files import write_text
-    from dapatlas.labels import load_scheme
     from dapatlas.labels.export import FORMATS
 
-    text = FORMATS[to](load_scheme(scheme))
+    text = FORMATS[to](_scheme(scheme))
     if out is None:
-        typer.echo(text, nl=not text.endswith("\n"))
+        typer.echo(text, nl=False)  # to the byte what --out writes
     else:
         write_text(out, text)
+
+
+def _scheme(name_or_path: str) -> LabelScheme:
+    """A scheme that comes with the package, or one out of a ``labels.json``."""
+    from dapatlas.labels import load_scheme, scheme_from_labels_json
+
+    if name_or_path.endswith(".json"):
+        return scheme_from_labels_json(Path(name_or_path))
+    return load_scheme(name_or_path)
 
 
 def _as_dict(structure: Structure) -> dict[str, object]:
@@ -189,44 +209,67 @@ def _as_dict(structure: Structure) -> dict[str, object]:
         "id": structure.id,
         "name": structure.name,
         "display_name": structure.display_name,
-        "side": str(structure.side),
+        "side": structure.side,
         "opposite": structure.opposite,
-        "region": str(structure.region),
-        "tissue": str(structure.tissue),
-        "sex": structure.sex and str(structure.sex),
+        "region": structure.region,
+        "tissue": structure.tissue,
+        "sex": structure.sex,
         "paired": structure.paired,
         "tubular": structure.tubular,
         "pieces": structure.pieces,
-        "colour": list(structure.colour),
-        "snomed": list(structure.snomed) if structure.snomed else None,
-        "snomed_modifier": list(structure.snomed_modifier) if structure.snomed_modifier else None,
-        "aliases": list(structure.aliases),
+        "colour": structure.colour,
+        "snomed": structure.snomed and structure.snomed._asdict(),
+        "snomed_region": structure.snomed_region and structure.snomed_region._asdict(),
+        "snomed_modifier": structure.snomed_modifier and structure.snomed_modifier._asdict(),
+        "aliases": structure.aliases,
+        "dap": structure.dap,
+        "relation": structure.relation,
     }
 
 
+def _facts(structure: Structure) -> dict[str, str]:
+    """What there is to say of a structure, in words."""
+    words = {"tubular": structure.tubular, "may be in several pieces": structure.pieces}
+    facts = {
+        "id": str(structure.id),
+        "name": structure.name,
+        "also called": ", ".join(structure.aliases),
+        "side": "" if structure.side is Side.NONE else structure.side,
+        "opposite": structure.opposite or "",
+        "region": structure.region.replace("_", " "),
+        "class": structure.tissue,
+        "only in sex": structure.sex or "",
+        "form": ", ".join(word for word, holds in words.items() if holds),
+        "colour": "#{:02x}{:02x}{:02x}".format(*structure.colour),
+        "SNOMED CT": _codes(structure),
+    }
+    if structure.dap != (structure.name,):
+        facts["in dap"] = f"{RELATION_WORDS[structure.relation]} {', '.join(structure.dap)}".rstrip()
+    return {key: value for key, value in facts.items() if value}
+
+
+def _codes(structure: Structure) -> str:
+    def said(code: Code | None) -> str:
+        return f"{code.value} {code.meaning}" if code else ""
+
+    parts = (said(structure.snomed), said(structure.snomed_region), said(structure.snomed_modifier))
+    return ", ".join(filter(None, parts))
+
+
 def _relation(link: Link) -> str:
-    words = {"part_of": "part of", "contains": "one-to-many", "none": "no counterpart"}
-    said = words.get(link.relation, str(link.relation))
-    return f"{said}, many-to-one" if link.many_to_one and link.targets else said
+    said = "one-to-many" if len(link.targets) > 1 else RELATION_WORDS[link.relation]
+    return f"{said}, many-to-one" if link.many_to_one else said
 
 
-def _member(kind: type[Member], value: str | None, option: str) -> Member | None:
-    if value is None:
-        return None
-    try:
-        return kind(value)
-    except ValueError:
-        known = ", ".join(kind)
-        raise typer.BadParameter(f"{value!r} is none of {known}", param_hint=option) from None
+def _patch(structure: Structure) -> Text:
+    from rich.text import Text
 
-
-def _patch(structure: Structure) -> str:
     red, green, blue = structure.colour
-    return f"[rgb({red},{green},{blue})]██[/]"
+    return Text("██", style=f"rgb({red},{green},{blue})")
 
 
-def _row(structure: Structure) -> list[str]:
-    side = "" if structure.side == "none" else structure.side
+def _row(structure: Structure) -> list[str | Text]:
+    side = "" if structure.side is Side.NONE else structure.side
     code = structure.snomed.value if structure.snomed else ""
     shown = (structure.name, structure.display_name, side, structure.region, structure.tissue, code)
     return [_patch(structure), str(structure.id), *shown]
@@ -240,12 +283,13 @@ def _print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
-def _print_table(headers: list[str], rows: list[list[str]]) -> None:
+def _print_table(headers: list[str], rows: list[list[str]] | list[list[str | Text]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from dapatlas.cli.console import output
 
     table = Table(*headers, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     output().print(table)

@@ -8,7 +8,8 @@
 """
 
 from dapatlas.labels.crosswalk import Crosswalk, Link, crosswalk
-from dapatlas.labels.scheme import LabelScheme, dap, load_scheme, scheme_from_labels_json, scheme_names
+from dapatlas.labels.load import dap, load_scheme, scheme_from_labels_json, scheme_names
+from dapatlas.labels.scheme import LabelScheme
 from dapatlas.labels.structure import Code, Region, Relation, Sex, Side, Structure, TissueClass
 
 __all__ = [

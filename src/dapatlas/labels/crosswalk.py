@@ -6,18 +6,30 @@ DAP, the way between any two schemes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dapatlas.labels.scheme import DAP, LabelScheme, load_scheme
+from dapatlas.labels.load import dap, load_scheme
+from dapatlas.labels.scheme import MAX_ID, LabelScheme
 from dapatlas.labels.structure import Relation, Structure
 
-# What a relation to a middle scheme and one from there on make together. What lies within something that
-# lies within a third lies within the third; but a part of something that contains others may be any of them.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# A relation read from its other end.
+INVERSE = {
+    Relation.EQUAL: Relation.EQUAL,
+    Relation.PART_OF: Relation.CONTAINS,
+    Relation.CONTAINS: Relation.PART_OF,
+}
+
+# What a relation to a middle structure and one from there on make together. What lies within something that
+# lies within a third lies within the third, and so for containing. Nothing follows from the two that are left
+# out: two parts of one structure may or may not meet, and so may two structures that contain the same part.
 COMPOSED = {
     (Relation.EQUAL, Relation.EQUAL): Relation.EQUAL,
     (Relation.EQUAL, Relation.PART_OF): Relation.PART_OF,
@@ -51,6 +63,7 @@ class Link:
     many_to_one: bool = False
 
 
+@dataclass(frozen=True)
 class Crosswalk:
     """The way from one scheme to another, a :class:`Link` for each structure of the source.
 
@@ -59,11 +72,12 @@ class Crosswalk:
     source, target
         The two schemes.
     links
-        In the order of the source's ids.
+        One for each structure of the source, background included, in the order of its ids.
     """
 
-    def __init__(self, source: LabelScheme, target: LabelScheme, links: tuple[Link, ...]) -> None:
-        self.source, self.target, self.links = source, target, links
+    source: LabelScheme
+    target: LabelScheme
+    links: tuple[Link, ...]
 
     def __iter__(self) -> Iterator[Link]:
         return iter(self.links)
@@ -85,7 +99,9 @@ class Crosswalk:
         0 where there is no counterpart, and where there are several: which of them a voxel belongs to, a
         name cannot say.
         """
-        table = np.zeros(256, np.uint8)
+        import numpy as np
+
+        table = np.zeros(MAX_ID + 1, np.uint8)
         for link in self.links:
             if link.relation in (Relation.EQUAL, Relation.PART_OF):
                 table[link.source.id] = link.targets[0].id
@@ -96,13 +112,13 @@ class Crosswalk:
         return {link.source.name: [t.name for t in link.targets] for link in self.links if link.source.id}
 
 
-@cache
 def crosswalk(source: str | LabelScheme, target: str | LabelScheme) -> Crosswalk:
     """The way from one scheme to another.
 
-    Structures that share a canonical name are equal. Else the way goes through DAP: what is equal to or part
-    of a DAP structure is compared with what the target has for that. Where nothing certain follows, such as
-    for two parts of one DAP structure, there is no counterpart.
+    To and from DAP it is what the other scheme's data file says. Between two other schemes, structures that
+    share a name or alias are equal, unless the files say different things of them; else the way goes through
+    DAP, by :data:`COMPOSED`. Where nothing certain follows, such as for two parts of one DAP structure, there
+    is no counterpart.
 
     Raises
     ------
@@ -111,46 +127,46 @@ def crosswalk(source: str | LabelScheme, target: str | LabelScheme) -> Crosswalk
     """
     one = load_scheme(source) if isinstance(source, str) else source
     other = load_scheme(target) if isinstance(target, str) else target
-    links = [_link(structure, one, other) for structure in one]
-    counts: dict[int, int] = {}
-    for link in links:
-        for structure in link.targets:
-            counts[structure.id] = counts.get(structure.id, 0) + 1
+    return _crosswalk(one, other)
+
+
+@cache
+def _crosswalk(source: LabelScheme, target: LabelScheme) -> Crosswalk:
+    links = [_link(structure, source, target) for structure in source]
+    uses = Counter(structure.id for link in links for structure in link.targets)
     return Crosswalk(
-        one,
-        other,
+        source,
+        target,
         tuple(
-            Link(link.source, link.targets, link.relation, any(counts[t.id] > 1 for t in link.targets))
+            Link(link.source, link.targets, link.relation, any(uses[t.id] > 1 for t in link.targets))
             for link in links
         ),
     )
 
 
 def _link(structure: Structure, source: LabelScheme, target: LabelScheme) -> Link:
-    if structure.name in target.names:
-        return Link(structure, (target[structure.name],), Relation.EQUAL)
-    middles = structure.dap if source.name != DAP else (structure.name,)
-    if target.name == DAP:
-        return Link(structure, tuple(target[name] for name in middles), structure.relation)
-    found: list[tuple[Relation, Structure]] = []
-    for middle in middles:
-        for relation, counterpart in _from_dap(middle, target):
-            composed = COMPOSED.get((structure.relation, relation))
-            if composed is not None:
-                found.append((composed, counterpart))
-    return _strongest(structure, found)
+    if target == dap():
+        return Link(structure, tuple(target[name] for name in structure.dap), structure.relation)
+    twin = None if source == dap() else _twin(structure, target)
+    if twin is not None:
+        return Link(structure, (twin,), Relation.EQUAL)
+    found = [
+        (COMPOSED.get((structure.relation, INVERSE[other.relation])), other)
+        for name in structure.dap
+        for other in target
+        if name in other.dap
+    ]
+    return _strongest(structure, [(relation, other) for relation, other in found if relation is not None])
 
 
-def _from_dap(name: str, target: LabelScheme) -> Iterator[tuple[Relation, Structure]]:
-    """How a DAP structure compares with those of a scheme that refer to it: their relation turned round."""
-    turned = {
-        Relation.EQUAL: Relation.EQUAL,
-        Relation.PART_OF: Relation.CONTAINS,
-        Relation.CONTAINS: Relation.PART_OF,
-    }
-    return (
-        (turned[other.relation], other) for other in target if name in other.dap and other.relation in turned
-    )
+def _twin(structure: Structure, target: LabelScheme) -> Structure | None:
+    """The structure of the same name or alias, unless it is said to be something else."""
+    for name in (structure.name, *structure.aliases):
+        if name in target:
+            other = target[name]
+            alike = (structure.relation, set(structure.dap)) == (other.relation, set(other.dap))
+            return other if alike or Relation.NONE in (structure.relation, other.relation) else None
+    return None
 
 
 def _strongest(structure: Structure, found: list[tuple[Relation, Structure]]) -> Link:
@@ -159,5 +175,5 @@ def _strongest(structure: Structure, found: list[tuple[Relation, Structure]]) ->
         single = [counterpart for other, counterpart in found if other is relation]
         if single:
             return Link(structure, (single[0],), relation)
-    parts = dict.fromkeys(counterpart for relation, counterpart in found if relation is Relation.CONTAINS)
-    return Link(structure, tuple(parts), Relation.CONTAINS if parts else Relation.NONE)
+    parts = tuple(dict.fromkeys(counterpart for _, counterpart in found))
+    return Link(structure, parts, Relation.CONTAINS if parts else Relation.NONE)

@@ -62,10 +62,11 @@ class Relation(StrEnum):
 
 
 class Code(NamedTuple):
-    """A SNOMED CT concept, coding scheme designator SCT in DICOM."""
+    """A SNOMED CT concept, as DICOM codes it: coding scheme designator, code value, code meaning."""
 
     value: str
     meaning: str
+    designator: str = "SCT"
 
 
 LEFT_MODIFIER = Code("7771000", "Left")
@@ -100,10 +101,11 @@ class Structure:
         Whether it is rightly in several pieces in one body.
     colour
         Red, green, blue, 0…255; the same in every picture and export.
-    snomed, snomed_modifier
-        SNOMED CT concept, and the side that modifies it; ``None`` where there is none.
+    snomed, snomed_region, snomed_modifier
+        SNOMED CT concept; the region that it lies in, where the concept does not say it by itself (tissue,
+        in the mediastinum); and the side, of the region where there is one. Each ``None`` where there is none.
     aliases
-        Names it goes by elsewhere.
+        Names that this very structure goes by elsewhere.
     dap, relation
         In a source scheme: canonical names of its counterparts in the DAP scheme, and how it compares.
     """
@@ -120,6 +122,7 @@ class Structure:
     pieces: bool
     colour: Colour
     snomed: Code | None
+    snomed_region: Code | None
     aliases: tuple[str, ...]
     dap: tuple[str, ...]
     relation: Relation
