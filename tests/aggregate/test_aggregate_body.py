@@ -71,6 +71,14 @@ def test_the_gap_between_raised_arms_and_head_is_air(grid: Grid):
     assert (found & ~body).sum(axis=(0, 1)).max() < 10
 
 
+def test_the_gap_between_the_thighs_is_air(grid: Grid):
+    thighs = ellipse((60, 70), (72, 115)) | ellipse((60, 70), (198, 115))  # 6 mm apart
+    body = np.where(np.arange(SHAPE[2]) < 25, thighs, ellipse((120, 75)))
+    found = body_outline(scan(body), grid)
+    assert (body & ~found).sum() == 0
+    assert (found & ~body).sum() < 0.01 * body.sum()
+
+
 def test_a_throat_behind_an_open_mouth_is_inside(grid: Grid):
     neck = ellipse((60, 60))
     ct = scan(neck)

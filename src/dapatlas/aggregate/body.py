@@ -91,27 +91,32 @@ def _fill_enclosed_air(parts: Mask, spacing: tuple[float, ...]) -> Mask:
     """
     import fill_voids
 
-    closed = _distance_mm(~parts, spacing) <= AIRWAY_MM / 2
-    closed = closed & ~(_distance_mm(closed, spacing) <= AIRWAY_MM / 2) | parts
+    base = parts | _small_holes(parts, AIRWAY_CM2 * 100 / (spacing[0] * spacing[1]))
     for face in (0, -1):
-        closed[:, :, face] = fill_voids.fill(closed[:, :, face])
-    _fill_small_holes(closed, AIRWAY_CM2 * 100 / (spacing[0] * spacing[1]))
+        base[:, :, face] = fill_voids.fill(base[:, :, face])
+    closed = _distance_mm(~base, spacing) <= AIRWAY_MM / 2
+    closed = closed & ~(_distance_mm(closed, spacing) <= AIRWAY_MM / 2) | base
     filled: Mask = fill_voids.fill(np.asfortranarray(closed))
-    return filled
+    # closing also bridges thighs and armpits: what it added stays only beside air that it helped to enclose
+    enclosed = filled & (_distance_mm(~(filled & ~closed), spacing) <= AIRWAY_MM)
+    solid: Mask = fill_voids.fill(np.asfortranarray(base | enclosed))
+    return solid
 
 
-def _fill_small_holes(mask: Mask, most_pixels: float) -> None:
-    """In each axial slice, fill the holes of no more than so many pixels; in place."""
+def _small_holes(mask: Mask, most_pixels: float) -> Mask:
+    """In each axial slice, the holes of no more than so many pixels."""
     import cc3d
     import fill_voids
 
+    found = np.zeros(mask.shape, np.bool_, order="F")
     for k in range(mask.shape[2]):
         holes = fill_voids.fill(mask[:, :, k]) & ~mask[:, :, k]
         if holes.any():
             numbered = cc3d.connected_components(holes, connectivity=4)
             small = np.bincount(numbered.ravel()) <= most_pixels
             small[0] = False
-            mask[:, :, k] |= small[numbered]
+            found[:, :, k] = small[numbered]
+    return found
 
 
 def _at_full_resolution(coarse: Mask, strides: tuple[int, ...], dense: Mask) -> Mask:
