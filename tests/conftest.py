@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-
 # how long an example takes says more about what else the machine does than about the code
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")

@@ -117,6 +117,17 @@ def test_all_faults_are_told_at_once(tmp_path: Path):
     assert len(str(caught.value).splitlines()) == 2
 
 
+def test_one_fault_is_told_once(tmp_path: Path):
+    text = GOOD[: GOOD.index("[[experts]]", GOOD.index("[[experts]]") + 1)].replace(
+        "totalsegmentator", "other"
+    )
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(RecipeError, match=r"experts: .*at least 1 item"):
+        load_recipe(write(tmp_path, 'name = "x"\nexperts = []\n[cts]\nfiles = "x"\n'))
+
+
 def test_broken_toml_names_the_place(tmp_path: Path):
     with pytest.raises(RecipeError, match=r"not valid TOML: .*line 1"):
         load_recipe(write(tmp_path, "name = \n"))

@@ -250,6 +250,8 @@ def _variable(match: re.Match[str]) -> str:
 def _explain(error: ValidationError, path: Path, text: str) -> str:
     lines = []
     for fault in error.errors():
+        if fault["type"] == "too_short" and fault["input"]:
+            continue  # not short, but its members are at fault, which is told on lines of their own
         # pydantic names the chosen member of a tagged union in the location; the file has no such key
         keys = [key for key in fault["loc"] if key not in ("label-maps", "binary-masks")]
         message = fault["msg"].removeprefix("Value error, ")
