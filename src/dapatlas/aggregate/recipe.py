@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dapatlas.aggregate.merge import MAX_EXPERTS, Disagreement
+from dapatlas.aggregate.tissues import FAT_HU, MUSCLE_HU
 from dapatlas.errors import RecipeError
 from dapatlas.experts import BinaryMasks, LabelMaps
 from dapatlas.experts.ready import SchemeName
@@ -86,8 +87,8 @@ class TissueSettings(_Table):
     """``[tissues]``: what voxels become that lie in the body and that no expert claims."""
 
     skin_mm: float = Field(2.0, ge=0, description="thickness of skin; at least one voxel, 0 for none")
-    fat_hu: tuple[float, float] = (-190.0, -30.0)
-    muscle_hu: tuple[float, float] = (-29.0, 150.0)
+    fat_hu: tuple[float, float] = FAT_HU
+    muscle_hu: tuple[float, float] = MUSCLE_HU
     cavities: bool = Field(
         True, description="fill between abdominal and mediastinal organs with their tissue"
     )

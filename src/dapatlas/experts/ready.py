@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dapatlas.dataset import Case
+from dapatlas.dataset.names import case_id_of
 from dapatlas.errors import BadFileError, BadLabelsError, GridMismatchError
 from dapatlas.experts.expert import Proposal
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme, Structure, load_scheme
 from dapatlas.volumes import Box, Grid, Volume, measure, read_grid, read_label_map, resample_labels
-
-NIFTI_SUFFIXES = (".nii.gz", ".nii")
 
 
 def _known_scheme(name: str) -> str:
@@ -94,9 +93,7 @@ class BinaryMasks(_ReadyExpert):
         folder = self.path(case)
         if not folder.is_dir():
             return ()
-        return tuple(
-            sorted(p for p in folder.iterdir() if p.name.endswith(NIFTI_SUFFIXES) and p.name[0] != ".")
-        )
+        return tuple(sorted(p for p in folder.iterdir() if case_id_of(p.name) is not None))
 
     def propose(self, case: Case) -> Proposal:
         """Lay the masks over one another, the smallest structure on top, and bring them to the CT's grid.
@@ -141,7 +138,7 @@ class BinaryMasks(_ReadyExpert):
 
 
 def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".nii")
+    return case_id_of(path.name) or path.name
 
 
 def _check_ids(volume: Volume, scheme: LabelScheme, path: Path) -> None:

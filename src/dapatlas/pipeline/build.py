@@ -188,8 +188,9 @@ def _task(case: Case, recipe: Recipe, out: Path, journal: Journal, force: bool) 
     settings["link"] = recipe.cts.link
     map_print = fingerprint(inputs, settings)
     prints = {MAP: map_print, PICTURE: fingerprint([], [map_print, recipe.picture.model_dump(mode="json")])}
+    dataset = Dataset(out, recipe.atlas)
     outputs = {
-        MAP: (image_file(out, case.id), mask_file(out, case.id), report_file(out, case.id)),
+        MAP: (dataset.image_path(case.id), dataset.mask_path(case.id), report_file(out, case.id)),
         PICTURE: (picture_file(out, case.id),),
     }
     due = tuple(
@@ -228,17 +229,18 @@ def _run(task: Task, recipe: Recipe, out: Path) -> Done:
     """In a worker: run the stages that are due for one case."""
     case, seconds = task.case, {}
     assert case.image_path is not None
+    dataset = Dataset(out, recipe.atlas)
     begin = time.perf_counter()
     ct = read_volume(case.image_path)
     if MAP in task.stages:
         made = aggregate(case, ct, recipe)
-        _place_image(case.image_path, image_file(out, case.id), link=recipe.cts.link)
-        write_label_map(mask_file(out, case.id), made.label_map, ct.grid, ct.header)
+        _place_image(case.image_path, dataset.image_path(case.id), link=recipe.cts.link)
+        write_label_map(dataset.mask_path(case.id), made.label_map, ct.grid, ct.header)
         write_json(report_file(out, case.id), case_report(case, made, ct.grid, recipe))
         label_map = made.label_map
         seconds[MAP] = time.perf_counter() - begin
     else:
-        label_map = read_label_map(mask_file(out, case.id)).array
+        label_map = read_label_map(dataset.mask_path(case.id)).array
     if PICTURE in task.stages:
         begin = time.perf_counter()
         with whole_file(picture_file(out, case.id)) as scratch:
@@ -272,16 +274,6 @@ def _left_over(strangers: Sequence[str]) -> tuple[Finding, ...]:
         )
         for case in strangers
     )
-
-
-def image_file(out: Path, case_id: str) -> Path:
-    """Where a case's CT goes."""
-    return out / "images" / f"{case_id}.nii.gz"
-
-
-def mask_file(out: Path, case_id: str) -> Path:
-    """Where a case's label map goes."""
-    return out / "masks" / f"{case_id}.nii.gz"
 
 
 def report_file(out: Path, case_id: str) -> Path:
