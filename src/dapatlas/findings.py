@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
+
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 class Severity(StrEnum):
@@ -40,6 +43,9 @@ class Finding:
         How many voxels it concerns; 0 where that has no meaning.
     expected, found, remedy
         What should be there, what is there, what to do; empty where there is nothing to say.
+    box
+        Where it is: start and stop along i, j, k of the array, stop exclusive; ``None`` where that has no
+        meaning.
     """
 
     case: str
@@ -52,8 +58,9 @@ class Finding:
     expected: str = ""
     found: str = ""
     remedy: str = ""
+    box: Box | None = None
 
-    def as_dict(self) -> dict[str, str | int]:
+    def as_dict(self) -> dict[str, Any]:
         """Every field under its own name, ready for JSON."""
         return asdict(self)
 

@@ -1,6 +1,6 @@
 """Voxel grids: files, orientations, resampling, measurements, pictures. Knows no anatomy."""
 
-from dapatlas.volumes.components import Components, components
+from dapatlas.volumes.components import Components, components, connected
 from dapatlas.volumes.grid import Grid
 from dapatlas.volumes.measure import Box, Measurement, Measurements, joint_histogram, measure
 from dapatlas.volumes.nifti import (
@@ -30,6 +30,7 @@ __all__ = [
     "Measurements",
     "Volume",
     "components",
+    "connected",
     "joint_histogram",
     "measure",
     "read_grid",
