@@ -19,6 +19,7 @@ from dapatlas.errors import RecipeError
 from dapatlas.experts import BinaryMasks, LabelMaps
 from dapatlas.experts.ready import SchemeName
 from dapatlas.labels import LabelScheme, load_scheme
+from dapatlas.refine import RefineSettings
 
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
 
@@ -104,6 +105,12 @@ class TissueSettings(_Table):
         return self
 
 
+class RefineInRecipe(RefineSettings):
+    """``[refine]``: the anatomical guidelines that the built map goes through; see :mod:`dapatlas.refine`."""
+
+    sex_table: Path | None = Field(None, description="CSV with columns subject (or case) and sex")
+
+
 class PictureSettings(_Table):
     """``[picture]``: the overlay picture of each case."""
 
@@ -122,6 +129,7 @@ class Recipe(_Table):
     merge: MergeSettings = MergeSettings()
     body: BodySettings = BodySettings()
     tissues: TissueSettings = TissueSettings()
+    refine: RefineInRecipe | None = Field(None, description="guidelines; without this table none is applied")
     picture: PictureSettings = PictureSettings()
 
     @property
@@ -229,11 +237,14 @@ def _override(raw: dict[str, Any], cts: str | None, expert_files: dict[str, str]
 
 
 def _anchor_paths(raw: dict[str, Any], folder: Path) -> None:
-    """Make every ``files`` absolute, in place."""
+    """Make every path absolute, in place."""
     tables = [raw.get("cts"), *(raw["experts"] if isinstance(raw.get("experts"), list) else [])]
     for table in tables:
         if isinstance(table, dict) and isinstance(table.get("files"), str):
             table["files"] = os.path.normpath(folder / VARIABLE.sub(_variable, table["files"]))
+    refine = raw.get("refine")
+    if isinstance(refine, dict) and isinstance(refine.get("sex_table"), str):
+        refine["sex_table"] = os.path.normpath(folder / VARIABLE.sub(_variable, refine["sex_table"]))
 
 
 def _variable(match: re.Match[str]) -> str:

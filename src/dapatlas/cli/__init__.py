@@ -18,6 +18,7 @@ from dapatlas.cli import labels
 from dapatlas.cli.build import build
 from dapatlas.cli.demo import demo
 from dapatlas.cli.phantom import phantom
+from dapatlas.cli.refine import refine
 from dapatlas.cli.validate import validate
 from dapatlas.errors import DapatlasError
 
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(build)
+app.command()(refine)
 app.command()(validate)
 app.command()(demo)
 app.command()(phantom)

@@ -23,8 +23,8 @@ def demo(
     """Build a small data set end to end from synthetic subjects.
 
     Makes a phantom cohort (synthetic anatomy, no patient's), hides part of the truth behind two
-    imperfect experts, builds the data set from what they say, validates it and compares it with the
-    truth. Killed half-way and started again, it goes on where it was.
+    imperfect experts, builds the data set from what they say, lets the anatomical guidelines mend it, validates it
+    and compares it with the truth. Killed half-way and started again, it goes on where it was.
 
     **Examples**
 

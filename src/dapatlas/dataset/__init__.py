@@ -5,7 +5,7 @@ from __future__ import annotations
 from dapatlas.dataset.case import Case
 from dapatlas.dataset.codes import Code
 from dapatlas.dataset.dataset import Dataset
-from dapatlas.dataset.names import CaseName, parse_case_name
+from dapatlas.dataset.names import CaseName, case_id_of, parse_case_name
 from dapatlas.dataset.validation import validate
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "CaseName",
     "Code",
     "Dataset",
+    "case_id_of",
     "parse_case_name",
     "validate",
 ]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from dapatlas.dataset import Dataset
-from dapatlas.dataset.names import PREFIX
+from dapatlas.dataset.names import PREFIX, parse_case_name
 from dapatlas.errors import DapatlasError
-from dapatlas.files import write_json
+from dapatlas.files import write_json, write_text
 from dapatlas.labels import Sex
 from dapatlas.parallel import map_cases
 from dapatlas.phantom.field_of_view import FieldOfView
@@ -106,7 +106,8 @@ def make_cohort(
 ) -> Dataset:
     """Make a synthetic data set, or finish one that was begun.
 
-    Writes ``images/``, ``masks/``, ``labels.json``, a ``ground_truth/`` folder and ``ground_truth.json``.
+    Writes ``images/``, ``masks/``, ``labels.json``, ``subjects.csv``, a ``ground_truth/`` folder and
+    ``ground_truth.json``.
     A finished case whose specification is unchanged is left as it is.
 
     Parameters
@@ -146,6 +147,9 @@ def make_cohort(
     if failed:
         raise DapatlasError(f"{len(failed)} of {len(cases)} synthetic cases failed: {'; '.join(failed)}")
     records = [read_summary(folder, case.case_id) for case in cases]
+    sexes = {parse_case_name(case.case_id).subject: case.spec.sex.value for case in cases}
+    rows = [f"{subject},{sex}" for subject, sex in sorted(sexes.items())]
+    write_text(folder / "subjects.csv", "\n".join(["subject,sex", *rows]) + "\n")
     write_json(folder / "ground_truth.json", {"note": SYNTHETIC_NOTE, "seed": seed, "cases": records})
     return Dataset(dataset.path)
 

@@ -2,5 +2,16 @@
 
 from dapatlas.pipeline.build import BuildResult, CaseResult, build, find_cases
 from dapatlas.pipeline.journal import Journal, fingerprint
+from dapatlas.pipeline.refinement import Refined, refine_file, refine_folder
 
-__all__ = ["BuildResult", "CaseResult", "Journal", "build", "find_cases", "fingerprint"]
+__all__ = [
+    "BuildResult",
+    "CaseResult",
+    "Journal",
+    "Refined",
+    "build",
+    "find_cases",
+    "fingerprint",
+    "refine_file",
+    "refine_folder",
+]

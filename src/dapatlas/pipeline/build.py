@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dapatlas.aggregate import Recipe, aggregate, experts_for
 from dapatlas.dataset import Case, Dataset
@@ -19,8 +20,17 @@ from dapatlas.files import link_file, whole_file, write_json, write_text
 from dapatlas.findings import Finding, Severity
 from dapatlas.parallel import map_cases
 from dapatlas.pipeline.journal import Entry, Journal, fingerprint, open_journal
-from dapatlas.pipeline.report import REPORTS, case_picture, case_report
-from dapatlas.volumes import read_label_map, read_volume, write_label_map, write_volume
+from dapatlas.pipeline.memory import peak_mb
+from dapatlas.pipeline.report import (
+    REPORTS,
+    before_and_after,
+    case_picture,
+    case_report,
+    findings_page,
+    story,
+)
+from dapatlas.refine import read_sex_table, refine, sex_of
+from dapatlas.volumes import Grid, Volume, read_label_map, read_volume, write_label_map, write_volume
 
 MAP, PICTURE = "map", "picture"  # the stages of a build, in order
 
@@ -179,11 +189,13 @@ def _task(case: Case, recipe: Recipe, out: Path, journal: Journal, force: bool) 
     """Which stages are due: those never finished, changed, or whose output is gone."""
     assert case.image_path is not None  # find_cases starts from CTs
     experts = experts_for(case, recipe)
+    sexes = recipe.refine.sex_table if recipe.refine else None
     inputs = [
         case.image_path,
+        *([sexes] if sexes else []),
         *(path for expert in experts for path in (expert.inputs(case) or (expert.path(case),))),
     ]
-    settings = recipe.model_dump(mode="json", include={"scheme", "merge", "body", "tissues"})
+    settings = recipe.model_dump(mode="json", include={"scheme", "merge", "body", "tissues", "refine"})
     settings["experts"] = [expert.model_dump(mode="json") for expert in experts]
     settings["link"] = recipe.cts.link
     map_print = fingerprint(inputs, settings)
@@ -207,7 +219,7 @@ def _task(case: Case, recipe: Recipe, out: Path, journal: Journal, force: bool) 
 def _settle(task: Task, answer: Done | Exception, journal: Journal) -> CaseResult:
     """Write down how a case ended."""
     if isinstance(answer, Exception):
-        error = _story(answer)
+        error = story(answer)
         journal.record(
             task.case.id, task.stages[0], Entry(task.fingerprints[task.stages[0]], "failed", 0, 0, error)
         )
@@ -216,13 +228,6 @@ def _settle(task: Task, answer: Done | Exception, journal: Journal) -> CaseResul
         entry = Entry(task.fingerprints[stage], "done", answer.seconds[stage], answer.peak_mb, "")
         journal.record(task.case.id, stage, entry)
     return CaseResult(task.case.id, "built", sum(answer.seconds.values()))
-
-
-def _story(error: Exception) -> str:
-    """Ours say all there is to say; anything else is a fault of ours and keeps its traceback."""
-    if isinstance(error, DapatlasError):
-        return str(error)
-    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
 
 
 def _run(task: Task, recipe: Recipe, out: Path) -> Done:
@@ -234,10 +239,14 @@ def _run(task: Task, recipe: Recipe, out: Path) -> Done:
     ct = read_volume(case.image_path)
     if MAP in task.stages:
         made = aggregate(case, ct, recipe)
+        label_map, said = _refined(case, made.label_map, ct.grid, recipe)
+        findings = [*made.findings, *said]
         _place_image(case.image_path, dataset.image_path(case.id), link=recipe.cts.link)
-        write_label_map(dataset.mask_path(case.id), made.label_map, ct.grid, ct.header)
-        write_json(report_file(out, case.id), case_report(case, made, ct.grid, recipe))
-        label_map = made.label_map
+        write_label_map(dataset.mask_path(case.id), label_map, ct.grid, ct.header)
+        _write_refinement_picture(out, case, ct, made.label_map, label_map, findings, recipe)
+        write_text(report_file(out, case.id).with_suffix(".md"), _page(out, case, findings))
+        report = case_report(case, label_map, made.experts, findings, ct.grid, recipe)
+        write_json(report_file(out, case.id), report)
         seconds[MAP] = time.perf_counter() - begin
     else:
         label_map = read_label_map(dataset.mask_path(case.id)).array
@@ -246,7 +255,61 @@ def _run(task: Task, recipe: Recipe, out: Path) -> Done:
         with whole_file(picture_file(out, case.id)) as scratch:
             case_picture(ct, label_map, recipe).save(scratch, optimize=True)
         seconds[PICTURE] = time.perf_counter() - begin
-    return Done(seconds, _peak_mb())
+    return Done(seconds, peak_mb())
+
+
+def _refined(
+    case: Case, label_map: NDArray[np.uint8], grid: Grid, recipe: Recipe
+) -> tuple[NDArray[np.uint8], list[Finding]]:
+    """The map after the recipe's guidelines; as it is where it names none."""
+    if recipe.refine is None:
+        return label_map, []
+    tables = [] if recipe.refine.sex_table is None else [read_sex_table(recipe.refine.sex_table)]
+    sex, doubt = sex_of(case.id, case.subject, tables)
+    return refine(
+        label_map,
+        grid,
+        scheme=recipe.atlas,
+        settings=recipe.refine,
+        sex=sex,
+        sex_doubt=doubt,
+        dense=True,
+        case=case.id,
+    )
+
+
+def _write_refinement_picture(
+    out: Path,
+    case: Case,
+    ct: Volume,
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    findings: Sequence[Finding],
+    recipe: Recipe,
+) -> None:
+    path = refinement_picture_file(out, case.id)
+    if np.array_equal(before, after):
+        path.unlink(missing_ok=True)  # of an earlier build
+        return
+    with whole_file(path) as scratch:
+        before_and_after(
+            ct.array,
+            before,
+            after,
+            ct.grid,
+            recipe.atlas,
+            findings,
+            window_hu=recipe.picture.window_hu,
+            opacity=recipe.picture.opacity,
+        ).save(scratch, optimize=True)
+
+
+def _page(out: Path, case: Case, findings: Sequence[Finding]) -> str:
+    pictures = [(picture_file(out, case.id).name, "the finished map over the CT")]
+    refinement = refinement_picture_file(out, case.id)
+    if refinement.exists():
+        pictures.append((refinement.name, "above before, below after the guidelines"))
+    return findings_page(case.id, findings, pictures)
 
 
 def _place_image(source: Path, target: Path, *, link: bool) -> None:
@@ -281,12 +344,11 @@ def report_file(out: Path, case_id: str) -> Path:
     return out / REPORTS / f"{case_id}.json"
 
 
+def refinement_picture_file(out: Path, case_id: str) -> Path:
+    """Where the picture of a case before and after the guidelines goes."""
+    return out / REPORTS / f"{case_id}.refined.png"
+
+
 def picture_file(out: Path, case_id: str) -> Path:
     """Where a case's overlay picture goes."""
     return out / REPORTS / f"{case_id}.png"
-
-
-def _peak_mb() -> float:
-    """Largest resident memory of this process so far, in MB."""
-    unit = 1e-6 if sys.platform == "darwin" else 1.024e-3  # bytes there, KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

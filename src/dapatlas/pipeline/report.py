@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dapatlas import __version__
-from dapatlas.aggregate import Aggregate, Recipe
+from dapatlas.aggregate import Recipe
 from dapatlas.dataset import Case
-from dapatlas.findings import Severity
-from dapatlas.volumes import Grid, Volume, measure, three_planes
+from dapatlas.errors import DapatlasError
+from dapatlas.findings import Finding, Severity
+from dapatlas.labels import LabelScheme
+from dapatlas.volumes import SOFT_TISSUE_HU, Grid, Volume, measure, stacked, three_planes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,9 +25,16 @@ if TYPE_CHECKING:
 REPORTS = "reports"
 
 
-def case_report(case: Case, made: Aggregate, grid: Grid, recipe: Recipe) -> dict[str, Any]:
+def case_report(
+    case: Case,
+    label_map: NDArray[np.uint8],
+    experts: Sequence[str],
+    findings: Sequence[Finding],
+    grid: Grid,
+    recipe: Recipe,
+) -> dict[str, Any]:
     """Everything worth knowing of one case's map, ready for JSON; structures in id order, volumes in ml."""
-    found = measure(made.label_map, grid)
+    found = measure(label_map, grid)
     return {
         "case": case.id,
         "subject": case.subject,
@@ -36,7 +46,7 @@ def case_report(case: Case, made: Aggregate, grid: Grid, recipe: Recipe) -> dict
             "spacing_mm": list(grid.spacing),
             "orientation": grid.orientation,
         },
-        "experts": list(made.experts),
+        "experts": list(experts),
         "structures": {
             recipe.atlas[id_].name: {
                 "id": id_,
@@ -47,7 +57,7 @@ def case_report(case: Case, made: Aggregate, grid: Grid, recipe: Recipe) -> dict
             for id_ in found.ids.tolist()
             if id_
         },
-        "findings": [finding.as_dict() for finding in made.findings],
+        "findings": [finding.as_dict() for finding in findings],
     }
 
 
@@ -63,6 +73,108 @@ def case_picture(ct: Volume, label_map: NDArray[np.uint8], recipe: Recipe) -> Im
         opacity=settings.opacity,
         height_pixels=settings.height_pixels,
     )
+
+
+def before_and_after(
+    ct: NDArray[np.generic],
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    grid: Grid,
+    scheme: LabelScheme,
+    findings: Sequence[Finding],
+    *,
+    window_hu: tuple[float, float] = SOFT_TISSUE_HU,
+    opacity: float = 0.5,
+    height_pixels: int = 480,
+) -> Image:
+    """Three planes through the largest change: above as it was, below as it is."""
+    largest = max((f for f in findings if f.expected and f.box), key=lambda f: f.voxels, default=None)
+    centre = None if largest is None or largest.box is None else _changed_near(before, after, largest.box)
+    return stacked(
+        [
+            three_planes(
+                ct,
+                label_map,
+                grid,
+                palette=scheme.palette(),
+                centre=centre,
+                window_hu=window_hu,
+                opacity=opacity,
+                height_pixels=height_pixels,
+            )
+            for label_map in (before, after)
+        ]
+    )
+
+
+def _changed_near(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], box: tuple[tuple[int, int], ...]
+) -> list[int] | None:
+    """The changed voxel nearest to the middle of a box."""
+    corner = np.array([start for start, _ in box])
+    changed = np.argwhere((before != after)[tuple(slice(start, stop) for start, stop in box)]) + corner
+    if not len(changed):
+        return None
+    middle = np.array([(start + stop) / 2 for start, stop in box])
+    nearest: list[int] = changed[((changed - middle) ** 2).sum(axis=1).argmin()].tolist()
+    return nearest
+
+
+def findings_page(case: str, findings: Sequence[Finding], pictures: Sequence[tuple[str, str]] = ()) -> str:
+    """Findings of one case for people: Markdown, pictures (file name, caption) first, then the gravest.
+
+    Changes are told by structure, from what to what; the rest by what to do.
+    """
+    lines = [f"# {case}", ""]
+    for name, caption in pictures:
+        lines += [f"![{caption}]({name})", "", f"*{caption}*", ""]
+    changes = [finding for finding in findings if finding.expected and finding.found]
+    others = [finding for finding in findings if finding not in changes]
+    remarks = [finding for finding in others if finding.severity is Severity.INFO]
+    order = list(Severity)
+    serious = sorted(
+        (finding for finding in others if finding.severity is not Severity.INFO),
+        key=lambda finding: order.index(finding.severity),
+    )
+    if serious:
+        lines += ["## To look at", "", *_table_of(serious), ""]
+    if changes:
+        lines += [
+            "## Changed",
+            "",
+            "| was | became | voxels | code | where (i, j, k) |",
+            "|---|---|---:|---|---|",
+        ]
+        lines += [
+            f"| {f.found} | {f.expected} | {f.voxels} | {f.code} | {_where(f)} |"
+            for f in sorted(changes, key=lambda f: -f.voxels)
+        ]
+        lines.append("")
+    if remarks:
+        lines += ["<details><summary>For the record</summary>", "", *_table_of(remarks), "", "</details>", ""]
+    if not findings:
+        lines += ["Nothing to say.", ""]
+    return "\n".join(lines)
+
+
+def _table_of(findings: Sequence[Finding]) -> list[str]:
+    rows = [f"| {f.severity} | {f.code} | {_cell(f.message)} | {_cell(f.remedy)} |" for f in findings]
+    return ["| severity | code | what | what to do |", "|---|---|---|---|", *rows]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _where(finding: Finding) -> str:
+    return "" if finding.box is None else ", ".join(f"{start}–{stop - 1}" for start, stop in finding.box)
+
+
+def story(error: Exception) -> str:
+    """Why a case failed: ours say all there is to say; anything else is a fault of ours and keeps its traceback."""
+    if isinstance(error, DapatlasError):
+        return str(error)
+    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 Which structures come in several pieces is said by the label scheme (``pieces``): bowel whose collapsed stretches
 vanish between slices, vessels thinner than a voxel, gonads. Long thin structures may have gaps (``tubular``). Of all
-others the largest piece is kept. A second piece that is nearly as large is no island: it may be a fracture, a resection, a variant, so
-it is kept and reported. What the field of view cuts may hang together beyond it.
+others the largest piece is kept. A second piece that is nearly as large is no island: it may be a fracture, a
+resection, a variant, so it is kept and reported. What the field of view cuts may hang together beyond it.
 """
 
 from __future__ import annotations

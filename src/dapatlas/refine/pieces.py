@@ -276,7 +276,7 @@ class Pieces:
     def rejoin(self, pieces: Iterable[Piece]) -> None:
         """Undo cuts that led to nothing: pieces that touch others of their own label become one with them."""
         for piece in pieces:
-            if piece.number in self._pieces:
+            if piece in self:
                 self._join_touching(piece.number)
 
     def dissolve(self, pieces: Sequence[Piece], reason: Reason) -> None:

@@ -115,7 +115,8 @@ def _check(label_map: NDArray[np.integer], grid: Grid, scheme: LabelScheme) -> N
     strange = sorted(set(ids.tolist()) - set(scheme.ids.tolist()))
     if strange:
         raise BadLabelsError(
-            f"ids that {scheme.name} does not have: {', '.join(map(str, strange))}; if the map is in another scheme, say which"
+            f"ids that {scheme.name} does not have: {', '.join(map(str, strange))}; if the map is in another "
+            "scheme, say which"
         )
 
 
@@ -178,8 +179,8 @@ def _changes(anatomy: Anatomy, corner: Box, canonical: Grid, grid: Grid, case: s
                 case=case,
                 severity=Severity.INFO,
                 code=code,
-                message=f"{count} of {was} ({voxels} voxels, {voxels * anatomy.pieces.voxel_ml:.2f} ml) became {became}: "
-                f"{changes[0].reason.words}",
+                message=f"{count} of {was} ({voxels} voxels, {voxels * anatomy.pieces.voxel_ml:.2f} ml) became "
+                f"{became}: {changes[0].reason.words}",
                 structure=was,
                 voxels=voxels,
                 found=was,

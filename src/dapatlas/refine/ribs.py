@@ -8,6 +8,7 @@ their side had.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +32,7 @@ from dapatlas.volumes import connected
 
 RIB_PAIRS = 12
 LAST_THORACIC = FIRST_THORACIC + RIB_PAIRS - 1
+NECK_STEP_MM = 5.0
 
 JOINED = Reason("rib-joined", "it shows no head and continues that rib, which it touches")
 SEPARATED = Reason(
@@ -66,9 +68,14 @@ def apply(anatomy: Anatomy, thresholds: RibThresholds) -> None:
         )
         return
     _join_fragments(anatomy, thresholds)
-    _separate(anatomy, vertebrae, thresholds)
-    heads = rib_heads(anatomy)
-    _number(anatomy, heads, {piece.number: n for n, piece in vertebrae.pieces.items()})
+    parted = _separate(anatomy, vertebrae, thresholds)
+    _number(
+        anatomy,
+        rib_heads(anatomy),
+        {piece.number: n for n, piece in vertebrae.pieces.items()},
+        {piece.number for piece in parted},
+    )
+    anatomy.pieces.rejoin(parted)
     _report_count(anatomy, vertebrae)
 
 
@@ -97,8 +104,12 @@ def _join_fragments(anatomy: Anatomy, thresholds: RibThresholds) -> None:
     anatomy.pieces.relabel(moves, JOINED)
 
 
-def _separate(anatomy: Anatomy, vertebrae: Column, thresholds: RibThresholds) -> None:
-    """Part pieces that meet the spine twice: each voxel goes with the head that is nearer along the bone."""
+def _separate(anatomy: Anatomy, vertebrae: Column, thresholds: RibThresholds) -> list[Piece]:
+    """Part pieces that meet the spine twice: each voxel goes with the head that is nearer along the bone.
+
+    They keep their label until all ribs are numbered at once, lest they join the next rib before it is.
+    """
+    made: list[Piece] = []
     numbers = {piece.number: n for n, piece in vertebrae.pieces.items()}
     for head in rib_heads(anatomy):
         if head.piece not in anatomy.pieces:
@@ -108,13 +119,8 @@ def _separate(anatomy: Anatomy, vertebrae: Column, thresholds: RibThresholds) ->
         if len(thoracic) < 2:
             continue
         owners = _nearer_along(anatomy, head.piece, list(thoracic.values()))
-        made = anatomy.pieces.split(head.piece, owners)
-        moves: dict[int, int] = {}
-        for place, vertebra in enumerate(thoracic, 1):
-            name = rib_name(numbers[vertebra] - FIRST_THORACIC + 1, head.side)
-            moves |= {piece.number: anatomy.id(name) for piece in made.get(place, [])}
-        anatomy.pieces.relabel(moves, SEPARATED)
-        anatomy.pieces.rejoin(piece for pieces in made.values() for piece in pieces)
+        made += [piece for pieces in anatomy.pieces.split(head.piece, owners).values() for piece in pieces]
+    return made
 
 
 def _heads_of(
@@ -122,24 +128,32 @@ def _heads_of(
 ) -> dict[int, NDArray[np.intp]]:
     """Vertebra to the voxels (n, 3) of the head that meets it, for a piece with several; empty for one with one."""
     points = anatomy.pieces.points_mm(piece)
-    near = vertebrae.away_mm(points) <= thresholds.neck_mm
-    index = np.rint(points[near] / anatomy.pieces.spacing).astype(np.intp)
-    if not len(index):
-        return {}
+    away = vertebrae.away_mm(points)
+    index = np.rint(points / anatomy.pieces.spacing).astype(np.intp)
+    # the ribs may touch close to the spine, so heads are looked for closer and closer to it
+    for reach_mm in np.arange(thresholds.neck_mm, away.min(), -NECK_STEP_MM):
+        ends = _apart(index[away <= reach_mm])
+        ends = [end for end in ends if len(end) * anatomy.pieces.voxel_ml >= thresholds.head_ml]
+        heights = [float(end[:, 2].mean()) * anatomy.pieces.spacing[2] for end in ends]
+        if len(ends) < 2 or max(heights) - min(heights) < vertebrae.spacing_mm / 2:
+            continue
+        found: dict[int, NDArray[np.intp]] = {}
+        for end in ends:
+            vertebra = nearest_vertebra(anatomy, end, vertebrae)
+            if vertebra is not None:
+                found.setdefault(vertebra, end)
+        if len(found) > 1:
+            return found
+    return {}
+
+
+def _apart(index: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The connected pieces of some voxels, each of shape (n, 3)."""
     low = index.min(axis=0)
     mask = np.zeros(index.max(axis=0) - low + 1, np.bool_)
     mask[tuple((index - low).T)] = True
     parts, count = connected(mask)
-    ends = [np.argwhere(parts == part) + low for part in range(1, count + 1)]
-    ends = [end for end in ends if len(end) * anatomy.pieces.voxel_ml >= thresholds.head_ml]
-    if len(ends) < 2:
-        return {}
-    found: dict[int, NDArray[np.intp]] = {}
-    for end in ends:
-        vertebra = nearest_vertebra(anatomy, end, vertebrae)
-        if vertebra is not None:
-            found.setdefault(vertebra, end)
-    return found
+    return [np.argwhere(parts == part) + low for part in range(1, count + 1)]
 
 
 def _nearer_along(anatomy: Anatomy, piece: Piece, seeds: list[NDArray[np.intp]]) -> NDArray[np.uint8]:
@@ -174,7 +188,9 @@ def _nearer_along(anatomy: Anatomy, piece: Piece, seeds: list[NDArray[np.intp]])
     return nearest
 
 
-def _number(anatomy: Anatomy, heads: list[RibHead], vertebrae: dict[int, int]) -> None:
+def _number(
+    anatomy: Anatomy, heads: list[RibHead], vertebrae: dict[int, int], parted: Collection[int]
+) -> None:
     """Give every rib the number of its vertebra; pieces without a head follow."""
     moves: dict[int, int] = {}
     followers: dict[int, int] = {}
@@ -196,12 +212,14 @@ def _number(anatomy: Anatomy, heads: list[RibHead], vertebrae: dict[int, int]) -
                 shift = _shift_of(anatomical, shifts)
                 if shift and 1 <= anatomical + shift <= RIB_PAIRS:
                     followers[piece.number] = anatomy.id(rib_name(anatomical + shift, side))
-    _relabel_together(anatomy, moves, followers)
 
+    def reason(number: int) -> Reason:
+        if number in parted:
+            return SEPARATED
+        return FOLLOWED if number in followers else RENUMBERED
 
-def _relabel_together(anatomy: Anatomy, moves: dict[int, int], followers: dict[int, int]) -> None:
-    """All ribs change names at once: one after the other, each would run into the next."""
-    anatomy.pieces.relabel(moves | followers, lambda number: FOLLOWED if number in followers else RENUMBERED)
+    # all at once: one after the other, each rib would run into the next of the same name
+    anatomy.pieces.relabel(moves | followers, reason)
 
 
 def _shift_of(anatomical: int, shifts: dict[int, set[int]]) -> int:

@@ -46,7 +46,7 @@ class SpineThresholds(Thresholds):
         0.6, gt=0.5, le=1, description="so many vertebrae must keep their number for others to be renumbered"
     )
     rib_share: float = Field(0.7, gt=0.5, le=1, description="so many ribs must agree to be an anchor")
-    sacrum_gap_mm: float = Field(12.0, ge=0, description="L5 ends no farther above the sacrum")
+    sacrum_gap_mm: float = Field(20.0, ge=0, description="L5 ends no farther above the sacrum")
     size_ratio: float = Field(
         2.5, gt=1, description="a vertebra so much larger or smaller than its neighbours is reported"
     )

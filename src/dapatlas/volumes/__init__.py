@@ -16,11 +16,12 @@ from dapatlas.volumes.nifti import (
     write_volume,
 )
 from dapatlas.volumes.orientation import reorient
-from dapatlas.volumes.picture import three_planes
+from dapatlas.volumes.picture import SOFT_TISSUE_HU, stacked, three_planes
 from dapatlas.volumes.remap import remap
 from dapatlas.volumes.resample import resample_labels
 
 __all__ = [
+    "SOFT_TISSUE_HU",
     "Box",
     "Components",
     "Grid",
@@ -41,6 +42,7 @@ __all__ = [
     "remap",
     "reorient",
     "resample_labels",
+    "stacked",
     "three_planes",
     "write_label_map",
     "write_volume",

@@ -94,6 +94,19 @@ def three_planes(
     return _side_by_side(pictures, height_pixels)
 
 
+def stacked(pictures: Sequence[Image]) -> Image:
+    """Pictures of one width below each other."""
+    from PIL import Image
+
+    height = sum(picture.height for picture in pictures) + GAP_PIXELS * (len(pictures) - 1)
+    sheet = Image.new("RGB", (max(picture.width for picture in pictures), height))
+    top = 0
+    for picture in pictures:
+        sheet.paste(picture, (0, top))
+        top += picture.height + GAP_PIXELS
+    return sheet
+
+
 def _middle(label_map: NDArray[np.integer]) -> tuple[int, int, int]:
     """Middle of the box around everything labelled; of the volume where nothing is."""
     middle = []
