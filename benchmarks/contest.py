@@ -56,7 +56,7 @@ def measure(contestant: Contestant, folder: Path) -> Timing:
     process.start()
     process.join()
     if process.exitcode != 0:
-        raise RuntimeError(f"{contestant.__name__} ended with {process.exitcode}")
+        raise RuntimeError(f"{contestant} ended with {process.exitcode}")
     return answers.get()
 
 

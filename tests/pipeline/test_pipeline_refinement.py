@@ -147,3 +147,51 @@ def test_guidelines_explain_themselves() -> None:
     assert answer.exit_code == 0
     assert "mid-sagittal" in answer.output
     assert "7.5" in answer.output
+
+
+RECIPE = """
+name = "refined"
+[cts]
+files = "{cohort}/images/{{case}}.nii.gz"
+[[experts]]
+name = "faulty"
+kind = "label-maps"
+scheme = "dap"
+files = "{cohort}/masks/{{case}}.nii.gz"
+[refine]
+sex_table = "{table}"
+"""
+
+
+def test_a_recipe_with_guidelines_builds_the_truth(cohort: Path, tmp_path: Path) -> None:
+    """The one expert says everything, errors included."""
+    recipe, table, out = tmp_path / "recipe.toml", tmp_path / "subjects.csv", tmp_path / "atlas"
+    table.write_text((cohort / "subjects.csv").read_text())
+    recipe.write_text(RECIPE.format(cohort=cohort, table=table))
+    build = ["build", str(recipe), "--out", str(out), "--jobs", "1"]
+    answer = RUN.invoke(app, [*build, "--json"])
+    assert answer.exit_code == 0, answer.output
+    for case in Dataset(out):
+        truth = truth_of(cohort, case.id)
+        known = truth != 0  # beyond it the build fills what the CT shows of the body
+        np.testing.assert_array_equal(case.label_map().array[known], truth[known])
+        assert (out / "reports" / f"{case.id}.refined.png").exists()
+        assert f"]({case.id}.refined.png)" in (out / "reports" / f"{case.id}.md").read_text()
+    table.write_text(table.read_text())  # newer, but it says the same
+    answer = RUN.invoke(app, [*build, "--json"])
+    assert {case["state"] for case in json.loads(answer.stdout)["cases"]} == {"up to date"}
+    lines = table.read_text().splitlines()
+    subject = lines[1].split(",")[0]
+    table.write_text("\n".join([lines[0], f"{subject},", *lines[2:]]) + "\n")
+    answer = RUN.invoke(app, [*build, "--json"])
+    states = {case["case"]: case["state"] for case in json.loads(answer.stdout)["cases"]}
+    assert {case for case, state in states.items() if state == "built"} == {
+        case for case in states if subject in case
+    }
+
+
+def test_a_typo_in_the_guidelines_is_told_with_its_line(cohort: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE.format(cohort=cohort, table="x.csv") + "[refine.laterality]\nmargin = 3\n")
+    answer = RUN.invoke(app, ["build", str(recipe), "--out", str(tmp_path / "out")])
+    assert "recipe.toml:13: refine.laterality.margin" in str(answer.exception)

@@ -29,7 +29,7 @@ from dapatlas.pipeline.report import (
     findings_page,
     story,
 )
-from dapatlas.refine import read_sex_table, refine, sex_of
+from dapatlas.refine import SexTable, read_sex_table, refine, sex_of
 from dapatlas.volumes import Grid, Volume, read_label_map, read_volume, write_label_map, write_volume
 
 MAP, PICTURE = "map", "picture"  # the stages of a build, in order
@@ -172,7 +172,8 @@ def build(
     with open_journal(out) as journal:
         dataset = Dataset.create(out, recipe.atlas)
         write_text(out / REPORTS / "recipe.json", recipe.model_dump_json(indent=1, by_alias=True) + "\n")
-        tasks = [_task(case, recipe, out, journal, force) for case in cases]
+        sexes = _sex_tables(recipe)
+        tasks = [_task(case, recipe, out, journal, sexes, force=force) for case in cases]
         results = [CaseResult(task.case.id, "up to date") for task in tasks if not task.stages]
         if progress:
             progress(len(results), len(tasks))
@@ -185,19 +186,22 @@ def build(
     return BuildResult(dataset, tuple(sorted(results, key=lambda r: r.case)), _left_over(strangers))
 
 
-def _task(case: Case, recipe: Recipe, out: Path, journal: Journal, force: bool) -> Task:
+def _task(
+    case: Case, recipe: Recipe, out: Path, journal: Journal, sexes: Sequence[SexTable], *, force: bool
+) -> Task:
     """Which stages are due: those never finished, changed, or whose output is gone."""
     assert case.image_path is not None  # find_cases starts from CTs
     experts = experts_for(case, recipe)
-    sexes = recipe.refine.sex_table if recipe.refine else None
     inputs = [
         case.image_path,
-        *([sexes] if sexes else []),
         *(path for expert in experts for path in (expert.inputs(case) or (expert.path(case),))),
     ]
     settings = recipe.model_dump(mode="json", include={"scheme", "merge", "body", "tissues", "refine"})
     settings["experts"] = [expert.model_dump(mode="json") for expert in experts]
     settings["link"] = recipe.cts.link
+    if recipe.refine is not None:  # a table that says the same of this case changes nothing
+        del settings["refine"]["sex_table"]
+        settings["sex"] = sex_of(case.id, case.subject, sexes)
     map_print = fingerprint(inputs, settings)
     prints = {MAP: map_print, PICTURE: fingerprint([], [map_print, recipe.picture.model_dump(mode="json")])}
     dataset = Dataset(out, recipe.atlas)
@@ -258,14 +262,19 @@ def _run(task: Task, recipe: Recipe, out: Path) -> Done:
     return Done(seconds, peak_mb())
 
 
+def _sex_tables(recipe: Recipe) -> list[SexTable]:
+    if recipe.refine is None or recipe.refine.sex_table is None:
+        return []
+    return [read_sex_table(recipe.refine.sex_table)]
+
+
 def _refined(
     case: Case, label_map: NDArray[np.uint8], grid: Grid, recipe: Recipe
 ) -> tuple[NDArray[np.uint8], list[Finding]]:
     """The map after the recipe's guidelines; as it is where it names none."""
     if recipe.refine is None:
         return label_map, []
-    tables = [] if recipe.refine.sex_table is None else [read_sex_table(recipe.refine.sex_table)]
-    sex, doubt = sex_of(case.id, case.subject, tables)
+    sex, doubt = sex_of(case.id, case.subject, _sex_tables(recipe))
     return refine(
         label_map,
         grid,

@@ -92,7 +92,12 @@ def _join_fragments(anatomy: Anatomy, thresholds: RibThresholds) -> None:
         if piece.number in headed:
             continue
         touched = anatomy.pieces.contacts(piece).pieces
-        hosts = [headed[number] for number in touched if number in headed]
+        side = anatomy.scheme[piece.label].side
+        hosts = [
+            headed[number]
+            for number in touched
+            if number in headed and anatomy.scheme[headed[number].label].side is side
+        ]
         host = max(hosts, key=lambda one: (touched[one.number], -one.number), default=None)
         if host is None or host.label == piece.label:
             continue
