@@ -83,6 +83,7 @@ def test_json_is_one_object_with_counts_and_findings(faulty: Folder) -> None:
         "expected",
         "found",
         "remedy",
+        "box",
     }
     assert all(set(finding) == fields for finding in document["findings"])
     first = document["findings"][0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from dapatlas.errors import BadLabelsError, GridMismatchError
 from dapatlas.labels import Sex, crosswalk, dap, load_scheme
 from dapatlas.refine import GUIDELINES, RefineSettings, refine
 from dapatlas.refine.landmarks import VERTEBRAE, fit_mid_plane
-from dapatlas.volumes import Grid, remap
+from dapatlas.volumes import Grid, remap, write_label_map
 
 MakeBody = Callable[..., Body]
 
@@ -437,3 +439,16 @@ def test_ids_are_those_of_the_scheme_whatever_the_integer_type(body: MakeBody) -
         refined, _ = refine(whole.truth.astype(dtype), whole.grid, sex=Sex.FEMALE)
         assert refined.dtype == np.uint8
         assert set(np.unique(refined)) <= set(dap().ids.tolist())
+
+
+def test_the_documented_python_runs(body: MakeBody, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The block of docs/refine.md, on a file of the name it uses."""
+    page = (Path(__file__).parents[2] / "docs" / "refine.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    spoiled = body()
+    spoiled.rename("kidney_left", "kidney_right")
+    write_label_map(tmp_path / "prediction.nii.gz", spoiled.labels, spoiled.grid)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(block, names)
+    np.testing.assert_array_equal(names["clean"], spoiled.truth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ HEADER_CLASSES: dict[int, Any] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 MAX_HEADER_BYTES = 1 << 26  # header extensions larger than this are a corrupt offset
 
 Header = nib.Nifti1Header  # Nifti2Header derives from it
+StrPath = str | os.PathLike[str]
 
 
 class IntegralFloatWarning(UserWarning):
@@ -49,7 +51,7 @@ class Volume:
     header: Header
 
 
-def read_header(path: Path) -> tuple[Grid, Header]:
+def read_header(path: StrPath) -> tuple[Grid, Header]:
     """Read only the header of a NIfTI file.
 
     Raises
@@ -57,16 +59,17 @@ def read_header(path: Path) -> tuple[Grid, Header]:
     BadFileError
         The file is missing, truncated, or no NIfTI file with three axes.
     """
+    path = Path(path)
     with open_reader(path) as stream:
         return _header_of(stream, path)
 
 
-def read_grid(path: Path) -> Grid:
+def read_grid(path: StrPath) -> Grid:
     """Read only the grid of a NIfTI file; raises as :func:`read_header`."""
     return read_header(path)[0]
 
 
-def read_volume(path: Path) -> Volume:
+def read_volume(path: StrPath) -> Volume:
     """Read a volume; a scale slope and intercept in the header are applied.
 
     Whole slope and intercept give integers, others floating point numbers. Bytes are decompressed straight
@@ -77,6 +80,7 @@ def read_volume(path: Path) -> Volume:
     BadFileError
         The file is missing, truncated, corrupt, or no NIfTI file with three axes.
     """
+    path = Path(path)
     with open_reader(path) as stream:
         grid, header = _header_of(stream, path)
         array = _read_array(stream, header, grid.shape, path)
@@ -85,7 +89,7 @@ def read_volume(path: Path) -> Volume:
     return Volume(_scaled(array, header), grid, header)
 
 
-def read_label_map(path: Path) -> Volume:
+def read_label_map(path: StrPath) -> Volume:
     """Read a label map; its array has the smallest unsigned integer type that holds its ids.
 
     Raises
@@ -100,6 +104,7 @@ def read_label_map(path: Path) -> Volume:
     IntegralFloatWarning
         The file stores whole numbers as floating point.
     """
+    path = Path(path)
     volume = read_volume(path)
     array = volume.array
     if array.dtype.kind == "f":
@@ -114,7 +119,7 @@ def read_label_map(path: Path) -> Volume:
     return Volume(array.astype(np.min_scalar_type(int(array.max())), copy=False), volume.grid, volume.header)
 
 
-def read_slice(path: Path, index: int | None = None, axis: int = 2) -> NDArray[Any]:
+def read_slice(path: StrPath, index: int | None = None, axis: int = 2) -> NDArray[Any]:
     """Read one slice, decompressing no further than its end.
 
     Parameters
@@ -139,6 +144,7 @@ def read_slice(path: Path, index: int | None = None, axis: int = 2) -> NDArray[A
     IndexError
         There is no such slice.
     """
+    path = Path(path)
     with open_reader(path) as stream:
         grid, header = _header_of(stream, path)
         place = grid.shape[axis] // 2 if index is None else index
@@ -155,7 +161,7 @@ def read_slice(path: Path, index: int | None = None, axis: int = 2) -> NDArray[A
     return _scaled(array, header)
 
 
-def write_volume(path: Path, array: NDArray[Any], grid: Grid, header: Header | None = None) -> None:
+def write_volume(path: StrPath, array: NDArray[Any], grid: Grid, header: Header | None = None) -> None:
     """Write a volume, whole or not at all; the same volume gives the same bytes.
 
     Parameters
@@ -175,6 +181,7 @@ def write_volume(path: Path, array: NDArray[Any], grid: Grid, header: Header | N
     GridMismatchError
         Array and grid differ in shape.
     """
+    path = Path(path)
     if array.shape != grid.shape:
         raise GridMismatchError(f"{path}: array of shape {array.shape} on a grid of shape {grid.shape}")
     if array.dtype == np.bool_:
@@ -191,7 +198,7 @@ def write_volume(path: Path, array: NDArray[Any], grid: Grid, header: Header | N
                 stream.write(array[:, :, k].tobytes(order="F"))
 
 
-def write_label_map(path: Path, array: NDArray[Any], grid: Grid, header: Header | None = None) -> None:
+def write_label_map(path: StrPath, array: NDArray[Any], grid: Grid, header: Header | None = None) -> None:
     """Write a label map in the smallest unsigned integer type that holds its ids; else as :func:`write_volume`.
 
     Raises
