@@ -107,17 +107,17 @@ def test_the_lookup_renames_what_is_certain_and_leaves_the_rest():
     assert lookup[0] == 0
 
 
-@pytest.mark.parametrize(("one", "other"), list(product(scheme_names(), repeat=2)))
-def test_between_any_two_schemes_equals_are_mutual_and_ids_exist(one: str, other: str):
-    there, back = crosswalk(one, other), crosswalk(other, one)
-    assert len(there) == len(load_scheme(one))
-    assert set(np.unique(there.lookup()).tolist()) <= set(load_scheme(other).ids.tolist())
-    for link in there:
-        assert (link.relation is Relation.NONE) == (not link.targets)
-        if link.relation is Relation.EQUAL:
-            assert back[link.targets[0].name].targets == (link.source,)
-    if one == other:
-        assert all(link.targets == (link.source,) for link in there)
+@pytest.mark.parametrize("one", scheme_names())
+def test_between_any_two_schemes_equals_are_mutual_and_ids_exist(one: str):
+    for other in scheme_names():
+        there, back = crosswalk(one, other), crosswalk(other, one)
+        assert len(there) == len(load_scheme(one))
+        assert set(np.unique(there.lookup()).tolist()) <= set(load_scheme(other).ids.tolist())
+        for link in there:
+            assert (link.relation is Relation.NONE) == (not link.targets), (other, link)
+            if link.relation is Relation.EQUAL:
+                assert back[link.targets[0].name].targets == (link.source,), (other, link)
+    assert all(link.targets == (link.source,) for link in crosswalk(one, one))
 
 
 def test_two_parts_of_one_structure_are_not_taken_for_each_other():
@@ -149,17 +149,20 @@ def test_a_map_renamed_there_and_back_holds_nothing_but_what_it_held(one: str, o
         assert back.lookup()[renamed] == id_
 
 
-@pytest.mark.parametrize(("one", "other"), list(product(scheme_names(), repeat=2)))
-def test_the_way_back_says_the_same_from_the_other_end(one: str, other: str):
-    there, back = crosswalk(one, other), crosswalk(other, one)
-    for link in there:
-        for target in link.targets:
+@pytest.mark.parametrize("one", scheme_names())
+def test_the_way_back_says_the_same_from_the_other_end(one: str):
+    for other in scheme_names():
+        there, back = crosswalk(one, other), crosswalk(other, one)
+        for link, target in ((own, target) for own in there for target in own.targets):
             returned = back[target.id]
-            # a stronger relation may stand in the way: kidney_left is kidney_left, not what contains its cyst
+            # a stronger relation may stand in the way: kidney_left is kidney_left, not what contains its cyst; and a
+            # femur that lies in "bones" is told so, not that it contains its head
             if returned.relation is INVERSE[link.relation]:
-                assert link.source in returned.targets
+                # kidney and tumour of the kidney both mean either of two: the way back names the first
+                same = there[returned.targets[0].id].targets == link.targets
+                assert same or link.source in returned.targets, (other, link)
             else:
-                assert returned.relation is Relation.EQUAL
+                assert returned.relation in (Relation.EQUAL, Relation.PART_OF), (other, link)
 
 
 def relation_holds(relation: Relation, one: frozenset[int], other: frozenset[int]) -> bool:

@@ -9,13 +9,26 @@
 
 from dapatlas.labels.crosswalk import Crosswalk, Link, crosswalk
 from dapatlas.labels.load import dap, load_scheme, scheme_from_labels_json, scheme_names
-from dapatlas.labels.scheme import LabelScheme
-from dapatlas.labels.structure import Code, Region, Relation, Sex, Side, Structure, TissueClass
+from dapatlas.labels.scheme import LabelScheme, Layout
+from dapatlas.labels.structure import (
+    Absence,
+    Code,
+    Container,
+    Region,
+    Relation,
+    Sex,
+    Side,
+    Structure,
+    TissueClass,
+)
 
 __all__ = [
+    "Absence",
     "Code",
+    "Container",
     "Crosswalk",
     "LabelScheme",
+    "Layout",
     "Link",
     "Region",
     "Relation",

@@ -13,8 +13,19 @@ from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from dapatlas.errors import BadLabelsError
-from dapatlas.labels.scheme import LabelScheme
-from dapatlas.labels.structure import Code, Colour, Region, Relation, Sex, Side, Structure, TissueClass
+from dapatlas.labels.scheme import LabelScheme, Layout
+from dapatlas.labels.structure import (
+    Absence,
+    Code,
+    Colour,
+    Container,
+    Region,
+    Relation,
+    Sex,
+    Side,
+    Structure,
+    TissueClass,
+)
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -22,7 +33,8 @@ if TYPE_CHECKING:
 DAP = "dap"
 HEADER = ("title", "version", "licence", "citation", "home_page")
 GOLDEN_RATIO = 0.618  # steps of hue that stay far apart however many there are
-SIDE_WORD = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
+SIDE_WORD = re.compile(r"(?<![a-z])(left|right)(?![a-z])|(?<=_)[LR]$", re.IGNORECASE)
+SIDES = {"left": Side.LEFT, "l": Side.LEFT, "right": Side.RIGHT, "r": Side.RIGHT}
 
 
 @cache
@@ -109,7 +121,14 @@ def _parse(table: dict[str, Any]) -> LabelScheme:
     names = {row["name"] for row in rows}
     is_dap = table is _table(DAP)
     structures = tuple(_structure(row, names, is_dap, name) for row in rows)
-    return LabelScheme(name, structures, **{key: table[key] for key in HEADER if key in table})
+    return LabelScheme(
+        name,
+        structures,
+        **{key: table[key] for key in HEADER if key in table},
+        absent=Absence(table.get("absent", Absence.NOT_ANNOTATED)),
+        layout=Layout(**table.get("layout", {})),
+        sources=tuple(table.get("sources", ())),
+    )
 
 
 def _structure(row: dict[str, Any], names: Collection[str], is_dap: bool, scheme: str) -> Structure:
@@ -141,6 +160,7 @@ def _structure(row: dict[str, Any], names: Collection[str], is_dap: bool, scheme
         aliases=tuple(row.get("aliases", ())),
         dap=targets,
         relation=relation,
+        container=Container(row["container"]) if "container" in row else None,
     )
 
 
@@ -157,9 +177,9 @@ def _counterparts(row: dict[str, Any], scheme: str) -> tuple[Relation, tuple[str
 
 
 def _side(name: str) -> Side:
-    """The side that a name says: ``rib_left_3``, ``Kidney, right``."""
+    """The side that a name says: ``rib_left_3``, ``Kidney, right``, ``Parotid_L``."""
     word = SIDE_WORD.search(name)
-    return Side(word[0].lower()) if word else Side.NONE
+    return SIDES[word[0].lower()] if word else Side.NONE
 
 
 def _mirrored(name: str, names: Collection[str]) -> str | None:
@@ -171,6 +191,8 @@ def _mirrored(name: str, names: Collection[str]) -> str | None:
         "Right": "Left",
         "LEFT": "RIGHT",
         "RIGHT": "LEFT",
+        "L": "R",
+        "R": "L",
     }
     mirrored = SIDE_WORD.sub(lambda word: other.get(word[0], word[0]), name)
     return mirrored if mirrored != name and mirrored in names else None

@@ -11,7 +11,7 @@ from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from dapatlas.errors import BadLabelsError
-from dapatlas.labels.structure import Region, Side, Structure, TissueClass
+from dapatlas.labels.structure import Absence, Region, Side, Structure, TissueClass
 
 if TYPE_CHECKING:  # imported where it is used: most of what one asks of a scheme needs no arrays
     import numpy as np
@@ -19,6 +19,25 @@ if TYPE_CHECKING:  # imported where it is used: most of what one asks of a schem
 
 MAX_ID = 255  # a label map is uint8
 MAX_GAPS_LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the files of a data set come.
+
+    Attributes
+    ----------
+    kind
+        The kind of expert that reads them, as in recipes; empty where none does.
+    files
+        Path of a case's file or folder under the data set's own folder, as in recipes; empty where there is no rule.
+    note
+        What else one has to know.
+    """
+
+    kind: str = ""
+    files: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,6 +55,12 @@ class LabelScheme:
         All structures, background (id 0) first, in rising order of ids.
     title, version, licence, citation, home_page
         Where it comes from.
+    absent
+        What it means that a voxel has none of these labels.
+    layout
+        How its files come.
+    sources
+        The pages and files that ids and names were checked against.
 
     Raises
     ------
@@ -50,6 +75,9 @@ class LabelScheme:
     licence: str = ""
     citation: str = ""
     home_page: str = ""
+    absent: Absence = Absence.NOT_ANNOTATED
+    layout: Layout = Layout()
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         ids = [structure.id for structure in self.structures]

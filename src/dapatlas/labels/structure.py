@@ -61,6 +61,21 @@ class Relation(StrEnum):
     NONE = "none"  # it has no counterpart
 
 
+class Absence(StrEnum):
+    """What it means that a data set or a model gives a voxel no label of a structure that its scheme has."""
+
+    NOT_ANNOTATED = "not_annotated"  # perhaps nobody looked: silence says nothing
+    TRULY_ABSENT = "truly_absent"  # every structure of the scheme is labelled wherever it is: silence is a no
+
+
+class Container(StrEnum):
+    """A space that structures lie in and tissue fills; no structure of a dense map itself."""
+
+    BODY = "body"
+    ABDOMINAL_CAVITY = "abdominal_cavity"
+    MEDIASTINUM = "mediastinum"
+
+
 class Code(NamedTuple):
     """A SNOMED CT concept, as DICOM codes it: coding scheme designator, code value, code meaning."""
 
@@ -108,6 +123,9 @@ class Structure:
         Names that this very structure goes by elsewhere.
     dap, relation
         In a source scheme: canonical names of its counterparts in the DAP scheme, and how it compares.
+    container
+        In a source scheme: the space that it is (or a part of which it is), whose tissue has a name of its own in
+        a dense map; ``None`` for all others.
     """
 
     id: int
@@ -126,6 +144,7 @@ class Structure:
     aliases: tuple[str, ...]
     dap: tuple[str, ...]
     relation: Relation
+    container: Container | None = None
 
     @property
     def paired(self) -> bool:
