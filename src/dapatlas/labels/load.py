@@ -161,6 +161,7 @@ def _structure(row: dict[str, Any], names: Collection[str], is_dap: bool, scheme
         dap=targets,
         relation=relation,
         container=Container(row["container"]) if "container" in row else None,
+        ignored=row.get("ignored", False),
     )
 
 

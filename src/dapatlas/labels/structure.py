@@ -126,6 +126,8 @@ class Structure:
     container
         In a source scheme: the space that it is (or a part of which it is), whose tissue has a name of its own in
         a dense map; ``None`` for all others.
+    ignored
+        In a source scheme: whether it marks voxels that nobody annotated, so that what else they lack says nothing.
     """
 
     id: int
@@ -145,6 +147,7 @@ class Structure:
     dap: tuple[str, ...]
     relation: Relation
     container: Container | None = None
+    ignored: bool = False
 
     @property
     def paired(self) -> bool:
