@@ -105,6 +105,14 @@ def resample_ours(folder: Path) -> Prepared:
     return lambda: resample_labels(volume.array, volume.grid, target)
 
 
+def resample_thin_ours(folder: Path) -> Prepared:
+    from dapatlas.volumes import resample_labels
+
+    volume = load(folder)
+    target = target_grid(volume.grid)
+    return lambda: resample_labels(volume.array, volume.grid, target, keep_thin=True)
+
+
 def resample_scipy(folder: Path) -> Prepared:
     from scipy.ndimage import affine_transform
 
@@ -148,5 +156,11 @@ def contests() -> list[Contest]:
             "scipy affine_transform",
             copy_once,
             "copying the map once",
+        ),
+        Contest(
+            "the same, thin structures kept",
+            resample_thin_ours,
+            limit=resample_ours,
+            limit_name="nearest neighbour alone",
         ),
     ]

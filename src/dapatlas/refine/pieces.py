@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dapatlas.volumes import Box, Grid, components, connected, remap
+from dapatlas.volumes import Box, Grid, components, connected, hull, remap
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.uint8]
@@ -419,12 +419,6 @@ def grown(mask: Mask, voxels: int = 1) -> Mask:
             along[1:] |= before[:-1]
             along[:-1] |= before[1:]
     return out
-
-
-def hull(one: Box, other: Box) -> Box:
-    """The box around two boxes."""
-    i, j, k = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
-    return i, j, k
 
 
 def _overlap(one: Box, other: Box) -> Box:

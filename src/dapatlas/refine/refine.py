@@ -13,9 +13,9 @@ from dapatlas.errors import BadLabelsError, GridMismatchError
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme, Sex, crosswalk, dap
 from dapatlas.refine.anatomy import FILLING, Anatomy, Note
-from dapatlas.refine.pieces import Change, Labels, Pieces, hull
+from dapatlas.refine.pieces import Change, Labels, Pieces
 from dapatlas.refine.settings import GUIDELINES, RefineSettings
-from dapatlas.volumes import Box, Grid, remap, reorient
+from dapatlas.volumes import Box, Grid, hull, remap, reorient
 
 MAX_ROUNDS = (
     12  # two are usual: what one guideline mends may show another something, and the last changes nothing

@@ -1,8 +1,9 @@
 """Voxel grids: files, orientations, resampling, measurements, pictures. Knows no anatomy."""
 
 from dapatlas.volumes.components import Components, components, connected
+from dapatlas.volumes.field_of_view import FieldOfView
 from dapatlas.volumes.grid import Grid
-from dapatlas.volumes.measure import Box, Measurement, Measurements, joint_histogram, measure
+from dapatlas.volumes.measure import Box, Measurement, Measurements, hull, joint_histogram, measure
 from dapatlas.volumes.nifti import (
     Header,
     IntegralFloatWarning,
@@ -16,7 +17,7 @@ from dapatlas.volumes.nifti import (
     write_volume,
 )
 from dapatlas.volumes.orientation import reorient
-from dapatlas.volumes.picture import SOFT_TISSUE_HU, stacked, three_planes
+from dapatlas.volumes.picture import SOFT_TISSUE_HU, captioned, stacked, three_planes
 from dapatlas.volumes.remap import remap
 from dapatlas.volumes.resample import resample_labels
 
@@ -24,14 +25,17 @@ __all__ = [
     "SOFT_TISSUE_HU",
     "Box",
     "Components",
+    "FieldOfView",
     "Grid",
     "Header",
     "IntegralFloatWarning",
     "Measurement",
     "Measurements",
     "Volume",
+    "captioned",
     "components",
     "connected",
+    "hull",
     "joint_histogram",
     "measure",
     "read_grid",

@@ -123,6 +123,15 @@ class Grid:
         index: NDArray[np.float64] = np.asarray(world, np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
         return index
 
+    def index_from(self, other: Grid) -> Affine:
+        """(4, 4) matrix from another grid's voxel indices to this one's, a fresh array."""
+        matrix: Affine = np.linalg.inv(self.affine) @ other.affine
+        return matrix
+
+    def corners_mm(self) -> NDArray[np.float64]:
+        """World mm of the centres of the eight corner voxels, shape (8, 3)."""
+        return self._corners()
+
     def differences(self, other: Grid, tolerance_mm: float = TOLERANCE_MM) -> list[str]:
         """How this grid differs from another, in words; empty where they are the same.
 

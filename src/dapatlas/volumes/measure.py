@@ -87,6 +87,12 @@ class Measurements:
         return place if place < len(self.ids) and self.ids[place] == id_ else None
 
 
+def hull(one: Box, other: Box) -> Box:
+    """The box around two boxes."""
+    i, j, k = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return i, j, k
+
+
 def measure(label_map: NDArray[Any], grid: Grid) -> Measurements:
     """Count, box and centre of every label, in one pass over the volume.
 

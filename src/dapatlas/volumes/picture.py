@@ -107,6 +107,32 @@ def stacked(pictures: Sequence[Image]) -> Image:
     return sheet
 
 
+def captioned(
+    picture: Image, entries: Sequence[tuple[tuple[int, int, int], str]], row_pixels: int = 18
+) -> Image:
+    """A picture with a legend below: a patch of each colour and its name, as many side by side as fit."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(row_pixels * 0.7)
+    widths = [round(font.getlength(text)) + 2 * row_pixels for _, text in entries]
+    rows: list[list[int]] = [[]]
+    for place, width in enumerate(widths):
+        if rows[-1] and sum(widths[n] for n in rows[-1]) + width > picture.width:
+            rows.append([])
+        rows[-1].append(place)
+    sheet = Image.new("RGB", (picture.width, picture.height + row_pixels * len(rows) + GAP_PIXELS))
+    sheet.paste(picture, (0, 0))
+    draw = ImageDraw.Draw(sheet)
+    for number, row in enumerate(rows):
+        left, top = 0, picture.height + GAP_PIXELS + number * row_pixels
+        for place in row:
+            colour, text = entries[place]
+            draw.rectangle((left + 2, top + 3, left + row_pixels - 5, top + row_pixels - 4), fill=colour)
+            draw.text((left + row_pixels, top), text, fill=(230, 230, 230), font=font)
+            left += widths[place]
+    return sheet
+
+
 def _middle(label_map: NDArray[np.integer]) -> tuple[int, int, int]:
     """Middle of the box around everything labelled; of the volume where nothing is."""
     middle = []
