@@ -5,7 +5,24 @@
 >>> proposal = expert.propose(case)  # doctest: +SKIP
 """
 
+from dapatlas.experts.binary_masks import BinaryMasks
+from dapatlas.experts.dicom_seg import DicomSeg
 from dapatlas.experts.expert import Expert, Proposal
-from dapatlas.experts.ready import BinaryMasks, LabelMaps
+from dapatlas.experts.label_maps import LabelMaps
+from dapatlas.experts.one_hot import OneHot
+from dapatlas.experts.rtstruct import RtStruct
+from dapatlas.experts.slicer import SlicerSegmentation
 
-__all__ = ["BinaryMasks", "Expert", "LabelMaps", "Proposal"]
+READY_EXPERTS = (LabelMaps, BinaryMasks, OneHot, SlicerSegmentation, DicomSeg, RtStruct)
+
+__all__ = [
+    "READY_EXPERTS",
+    "BinaryMasks",
+    "DicomSeg",
+    "Expert",
+    "LabelMaps",
+    "OneHot",
+    "Proposal",
+    "RtStruct",
+    "SlicerSegmentation",
+]

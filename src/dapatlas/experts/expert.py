@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dapatlas.dataset import Case
 from dapatlas.findings import Finding
 from dapatlas.labels import LabelScheme
+from dapatlas.volumes import Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,16 @@ class Proposal:
         Unsigned integers, shape and axis order of the CT's grid; 0 where the expert says nothing.
     findings
         What was noticed while it was made.
+    seen
+        How far the expert saw: the grid of its own files where that is not the CT's. Outside of it ``label_map``
+        is 0 because nobody looked. ``None`` where it saw all of the CT.
     """
 
     expert: str
     scheme: LabelScheme
     label_map: NDArray[np.unsignedinteger]
     findings: tuple[Finding, ...] = ()
+    seen: Grid | None = None
 
 
 class Expert(Protocol):

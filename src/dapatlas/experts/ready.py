@@ -1,26 +1,27 @@
-"""Experts whose work is done already: label maps and binary masks on disk, on any grid.
+"""What all experts share whose work is done already: files on disk, in a known scheme, on any grid.
 
 They are pydantic models, so that a recipe's ``[[experts]]`` table *is* the expert.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import fastremap
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dapatlas.dataset import Case
-from dapatlas.dataset.names import case_id_of
 from dapatlas.errors import BadFileError, BadLabelsError, GridMismatchError
 from dapatlas.experts.expert import Proposal
 from dapatlas.findings import Finding, Severity
-from dapatlas.labels import LabelScheme, Structure, load_scheme
-from dapatlas.volumes import Box, Grid, Volume, measure, read_grid, read_label_map, resample_labels
+from dapatlas.labels import LabelScheme, load_scheme
+from dapatlas.volumes import Grid, read_grid, resample_labels
+
+MAX_LISTED = 8  # things that an error names before it says …
 
 
 def _known_scheme(name: str) -> str:
@@ -34,14 +35,19 @@ def _known_scheme(name: str) -> str:
 SchemeName = Annotated[str, AfterValidator(_known_scheme)]
 
 
-class _ReadyExpert(BaseModel):
-    """What both kinds of ready expert share: a name, a scheme and where the files are."""
+class ReadyExpert(BaseModel):
+    """A name, a scheme and where the files are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1)
     scheme: SchemeName
     files: str = Field(description="path, with {case}, {subject} and {study} filled in for each case")
+    silence: bool | None = Field(
+        None,
+        description="whether its silence within its field of view is evidence of absence; "
+        "by default as its scheme says",
+    )
 
     def path(self, case: Case) -> Path:
         """Where this case's file or folder should be."""
@@ -51,173 +57,132 @@ class _ReadyExpert(BaseModel):
         )
 
 
-class LabelMaps(_ReadyExpert):
-    """One multi-label NIfTI file a case, its ids in a known scheme."""
-
-    kind: Literal["label-maps"] = "label-maps"
+class OneFileExpert(ReadyExpert):
+    """An expert that has one file a case; ``files`` may also name a folder that holds nothing else."""
 
     def inputs(self, case: Case) -> tuple[Path, ...]:
-        """The case's label map, if there is one."""
+        """The case's file, if there is one."""
         path = self.path(case)
+        if path.is_dir():
+            return tuple(sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")))
         return (path,) if path.is_file() else ()
 
-    def propose(self, case: Case) -> Proposal:
-        """Read the case's label map and bring it to the CT's grid.
+    def file(self, case: Case, what: str) -> Path:
+        """The one file of this case, which is ``what``.
 
         Raises
         ------
         BadFileError
-            The file is missing or unreadable.
-        BadLabelsError
-            It holds ids that the scheme does not know, or no integers.
+            There is none, or the folder holds several.
         """
-        path = self.path(case)
-        if not path.is_file():
+        found = OneFileExpert.inputs(self, case)
+        if not found:
+            raise missing(self.name, case, what, self.path(case))
+        if len(found) > 1:
             raise BadFileError(
-                f"{case.id}: expert {self.name!r} has no label map for this case: expected {path}; "
-                "add the file, correct `files`, or set `required = false` in the recipe"
+                f"{case.id}: expert {self.name!r}: {self.path(case)} holds {len(found)} files; expected one {what}: "
+                "name the file in `files`"
             )
-        volume = read_label_map(path)
-        scheme = load_scheme(self.scheme)
-        _check_ids(volume, scheme, path)
-        return _on_ct_grid(self.name, case, scheme, volume)
+        return found[0]
 
 
-class BinaryMasks(_ReadyExpert):
-    """A folder of binary masks a case, one NIfTI file a structure, as TotalSegmentator writes them."""
-
-    kind: Literal["binary-masks"] = "binary-masks"
-
-    def inputs(self, case: Case) -> tuple[Path, ...]:
-        """Every mask in the case's folder, in name order."""
-        folder = self.path(case)
-        if not folder.is_dir():
-            return ()
-        return tuple(sorted(p for p in folder.iterdir() if case_id_of(p.name) is not None))
-
-    def propose(self, case: Case) -> Proposal:
-        """Lay the masks over one another, the smallest structure on top, and bring them to the CT's grid.
-
-        Where two masks claim one voxel the smaller structure keeps it, since it is the more specific
-        statement; a finding says so.
-
-        Raises
-        ------
-        BadFileError
-            The folder is missing or holds no mask, or a mask cannot be read.
-        GridMismatchError
-            Masks of one folder lie on different grids.
-        """
-        paths = self.inputs(case)
-        if not paths:
-            raise BadFileError(
-                f"{case.id}: expert {self.name!r} has no masks for this case: expected NIfTI files in "
-                f"{self.path(case)}; add them, correct `files`, or set `required = false` in the recipe"
-            )
-        scheme = load_scheme(self.scheme)
-        known = [path for path in paths if _stem(path) in scheme]
-        findings = [
-            Finding(
-                case=case.id,
-                severity=Severity.WARNING,
-                code="unknown-structure",
-                message=f"expert {self.name}: {path.name} is named after no structure of {scheme.name}; left out",
-                file=str(path),
-                remedy="rename the file or use the scheme that it belongs to",
-            )
-            for path in paths
-            if path not in known
-        ]
-        if not known:
-            raise BadLabelsError(
-                f"{case.id}: none of the {len(paths)} files in {self.path(case)} is named after a structure of "
-                f"{scheme.name}; expected names such as {scheme.names[1]}.nii.gz"
-            )
-        composed, overlaps = _compose([(scheme[_stem(path)], path) for path in known], case, self.name)
-        return _on_ct_grid(self.name, case, scheme, composed, (*findings, *overlaps))
+def missing(expert: str, case: Case, what: str, path: Path) -> BadFileError:
+    """The error that says that a case lacks an expert's file."""
+    return BadFileError(
+        f"{case.id}: expert {expert!r} has no {what} for this case: expected {path}; "
+        "add the file, correct `files`, or set `required = false` in the recipe"
+    )
 
 
-def _stem(path: Path) -> str:
-    return case_id_of(path.name) or path.name
-
-
-def _check_ids(volume: Volume, scheme: LabelScheme, path: Path) -> None:
-    ids, counts = fastremap.unique(volume.array, return_counts=True)
+def check_ids(array: NDArray[Any], scheme: LabelScheme, path: Path) -> None:
+    """Raise BadLabelsError where a label map holds ids that its scheme does not have."""
+    ids, counts = fastremap.unique(array, return_counts=True)
     strange = [found for found in zip(ids.tolist(), counts.tolist(), strict=True) if found[0] not in scheme]
     if strange:
-        listed = ", ".join(f"{id_} ({voxels} voxels)" for id_, voxels in strange[:8])
+        listed = ", ".join(f"{id_} ({voxels} voxels)" for id_, voxels in strange[:MAX_LISTED])
         raise BadLabelsError(
-            f"{path}: ids that {scheme.name} does not have: {listed}{' …' if len(strange) > 8 else ''}; "
+            f"{path}: ids that {scheme.name} does not have: {listed}{' …' if len(strange) > MAX_LISTED else ''}; "
             f"expected ids among 0…{scheme.max_id}; name the scheme that the file is in"
         )
 
 
-def _compose(
-    masks: list[tuple[Structure, Path]], case: Case, expert: str
-) -> tuple[Volume, tuple[Finding, ...]]:
-    """One label map from many masks; only each mask's bounding box is kept meanwhile."""
-    first: Volume | None = None
-    pieces: list[tuple[int, Structure, Box, NDArray[np.bool_]]] = []
-    for structure, path in masks:
-        volume = read_label_map(path)
-        first = first or volume
-        _check_same_grid(volume.grid, path, first.grid, masks[0][1])
-        inside = volume.array != 0
-        found = measure(inside.view(np.uint8), volume.grid)
-        if 1 in found:
-            box = found[1].box
-            pieces.append((found[1].voxels, structure, box, inside[box].copy()))
-    assert first is not None  # masks is never empty
-    ids = max(structure.id for structure, _ in masks)
-    label_map = np.zeros(first.grid.shape, np.uint8 if ids <= 255 else np.uint16, order="F")
-    findings = []
-    for _, structure, box, inside in sorted(pieces, key=lambda piece: (-piece[0], piece[1].id)):
-        region = label_map[box]
-        overlap = int(np.count_nonzero(region[inside]))
-        region[inside] = structure.id
-        if overlap:
-            findings.append(
-                Finding(
-                    case=case.id,
-                    severity=Severity.INFO,
-                    code="masks-overlap",
-                    message=f"expert {expert}: {structure.name} keeps {overlap} voxels that a larger mask claims too",
-                    structure=structure.name,
-                    voxels=overlap,
-                )
-            )
-    return Volume(label_map, first.grid, first.header), tuple(findings)
-
-
-def _check_same_grid(grid: Grid, path: Path, first: Grid, first_path: Path) -> None:
-    differences = grid.differences(first)
-    if differences:
-        raise GridMismatchError(
-            f"{path}: lies on another grid than {first_path.name} beside it: {'; '.join(differences)}; "
-            "masks of one folder must share a grid: export them again from one source"
+def unknown_findings(
+    names: Iterable[str], expert: str, case: Case, scheme: LabelScheme, path: Path
+) -> tuple[Finding, ...]:
+    """One finding for each name of a file's segments that is no structure of the scheme."""
+    return tuple(
+        Finding(
+            case=case.id,
+            severity=Severity.WARNING,
+            code="unknown-structure",
+            message=f"expert {expert}: {name!r} in {path.name} is no structure of {scheme.name}; left out",
+            file=str(path),
+            found=name,
+            remedy="rename it, or use the scheme that the file is in",
         )
+        for name in names
+    )
 
 
-def _on_ct_grid(
-    expert: str, case: Case, scheme: LabelScheme, volume: Volume, findings: tuple[Finding, ...] = ()
-) -> Proposal:
-    """Bring an expert's map to the CT's grid, and say so where that lost something."""
+def none_known(names: Sequence[str], scheme: LabelScheme, path: Path, what: str) -> BadLabelsError:
+    """The error that says that a scheme knows nothing of what a file or folder names."""
+    listed = ", ".join(map(repr, names[:MAX_LISTED])) + (" …" if len(names) > MAX_LISTED else "")
+    return BadLabelsError(
+        f"{path}: none of the {len(names)} {what} is named after a structure of {scheme.name}: found {listed}; "
+        f"expected names such as {scheme.names[1]!r}; name the scheme that it is in"
+    )
+
+
+def ct_grid(expert: str, case: Case) -> Grid:
+    """The grid of the case's CT; BadFileError where it has none."""
     if case.image_path is None:
         raise BadFileError(f"{case.id}: the case has no CT, so there is no grid to bring {expert!r} to")
-    target = read_grid(case.image_path)
-    differences = volume.grid.differences(target)
+    return read_grid(case.image_path)
+
+
+def on_ct_grid(
+    expert: str,
+    case: Case,
+    scheme: LabelScheme,
+    label_map: NDArray[Any],
+    grid: Grid,
+    findings: Iterable[Finding] = (),
+    seen: Grid | None = None,
+) -> Proposal:
+    """Bring an expert's map to the CT's grid, thin structures kept whole, and say so where that lost something.
+
+    Parameters
+    ----------
+    expert, case, scheme
+        Whose map it is, of whom, and what its ids mean.
+    label_map, grid
+        The map as it was in the file.
+    findings
+        What was noticed so far.
+    seen
+        How far the expert saw, where its file says that that is more than ``grid``.
+
+    Raises
+    ------
+    GridMismatchError
+        The map and the CT have nothing in common.
+    """
+    target = ct_grid(expert, case)
+    differences = grid.differences(target)
     if not differences:
-        return Proposal(expert, scheme, volume.array, findings)
-    label_map = resample_labels(volume.array, volume.grid, target)
-    if volume.array.any() and not label_map.any():
+        return Proposal(expert, scheme, label_map, tuple(findings))
+    moved = resample_labels(label_map, grid, target, keep_thin=True)
+    if label_map.any() and not moved.any():
         raise GridMismatchError(
             f"{case.id}: the map of expert {expert!r} lies wholly outside the CT {case.image_path}: "
             f"{'; '.join(differences)}; check that both come from one study and that the affines are right"
         )
-    moved = Finding(
+    said = Finding(
         case=case.id,
         severity=Severity.INFO,
         code="resampled",
-        message=f"expert {expert}: brought to the CT's grid by nearest neighbour ({'; '.join(differences)})",
+        message=f"expert {expert}: brought to the CT's grid by nearest neighbour, thin structures kept whole "
+        f"({'; '.join(differences)})",
     )
-    return Proposal(expert, scheme, label_map, (*findings, moved))
+    saw = seen or grid
+    return Proposal(expert, scheme, moved, (*findings, said), saw if saw.differences(target) else None)
