@@ -110,3 +110,60 @@ def test_fine_grids_are_drawn_at_their_own_resolution():
 def test_a_scan_without_a_body_is_an_error_that_tells_the_values(grid: Grid):
     with pytest.raises(BadFileError, match=r"no body found.*-1000…-1000.*Hounsfield"):
         body_outline(np.full(SHAPE, AIR, np.int16), grid)
+
+
+FINE = Grid.from_spacing((320, 240, 40), (1.0, 1.0, 3.0), "LPS")
+SKIN = 20
+
+
+def fine_ellipse(radii_mm: tuple[float, float], centre: tuple[float, float] = (160, 120)) -> np.ndarray:
+    x, y = np.meshgrid(np.arange(320.0), np.arange(240.0), indexing="ij")
+    flat = ((x - centre[0]) / radii_mm[0]) ** 2 + ((y - centre[1]) / radii_mm[1]) ** 2 <= 1
+    return np.repeat(flat[:, :, None], 40, axis=2)
+
+
+def noisy(body: np.ndarray) -> np.ndarray:
+    """HU of a body with the noise of a low dose."""
+    ct = np.where(body, FAT, AIR) + np.random.default_rng(0).normal(0, 25, body.shape)
+    return np.rint(ct).astype(np.int16)
+
+
+@pytest.mark.parametrize("gap_mm", [1, 2, 4])
+def test_a_blanket_is_left_out_where_one_voxel_of_air_lies_under_it(gap_mm: int):
+    body = fine_ellipse((110, 75))
+    blanket = fine_ellipse((113 + gap_mm, 78 + gap_mm)) & ~fine_ellipse((110 + gap_mm, 75 + gap_mm))
+    blanket[:, 120:] = False  # over the front
+    ct = noisy(body)
+    ct[blanket] = -50
+    assert (body_outline(ct, FINE) == body).all()
+
+
+def test_cloth_on_the_skin_adds_no_more_than_the_voxel_that_skin_and_air_share():
+    body = fine_ellipse((110, 75))
+    ct = noisy(body)
+    ct[fine_ellipse((114, 79)) & ~body] = -300
+    extra = body_outline(ct, FINE) & ~body
+    one_voxel = sum(np.roll(body, step, axis) for axis in (0, 1) for step in (-1, 1)) > 0
+    assert not (extra & ~one_voxel).any()
+
+
+def test_a_couch_that_the_back_is_pressed_on_is_known_from_where_it_is_bare():
+    body = fine_ellipse((110, 75))
+    body[:, 190:] = False  # the back is flat where it lies
+    body[:, :, :10] = fine_ellipse((60, 50))[:, :, :10]  # neck
+    ct = noisy(body)
+    ct[30:290, 190:194] = 60
+    assert (body_outline(ct, FINE) == body).all()
+
+
+@pytest.mark.parametrize("centre", [27, 22])
+def test_an_arm_is_body_whether_it_touches_the_trunk_or_not(centre: int):
+    body = fine_ellipse((110, 75)) | fine_ellipse((22, 25), (centre, 120))
+    assert (body_outline(noisy(body), FINE) == body).all()
+
+
+def test_a_body_that_reaches_over_the_edge_of_the_field_of_view_ends_there():
+    body = fine_ellipse((190, 100))
+    ct = noisy(body)
+    ct[fine_ellipse((40, 50), (60, 120))] = LUNG
+    assert (body_outline(ct, FINE) == body).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dapatlas.aggregate import fill_tissues
-from dapatlas.aggregate.tissues import outer_shell
+from dapatlas.aggregate.skin import outer_shell
 from dapatlas.labels import dap
 from dapatlas.volumes import Grid, reorient
 
@@ -109,3 +109,18 @@ def test_filling_commutes_with_orientation(orientation: str, body: np.ndarray, g
     turn = [reorient(array, grid, orientation)[0] for array in (organs, ct, body)]
     turned, _ = fill_tissues(*turn, turned_grid, dap())  # type: ignore[misc]
     assert (turned == reorient(straight, grid, orientation)[0]).all()
+
+
+def test_no_skin_is_found_where_the_scanner_stopped_looking(body: np.ndarray, grid: Grid):
+    ct = np.full(SHAPE, -100)
+    body = body.copy()
+    body[:12] = False
+    ct[~body] = -1000
+    ct[:12] = -3024  # padding: the body goes on there
+    filled, _ = fill_tissues(np.zeros(SHAPE, np.uint8), ct, body, grid, dap())
+    assert (filled[12, 10:26, :] == dap()["fat"].id).all()
+    assert (filled[34, 10:26, :] == dap()["skin"].id).all()
+
+
+def test_skin_of_no_thickness_is_none(body: np.ndarray, grid: Grid):
+    assert not (fill(np.zeros(SHAPE, np.uint8), 40, body, grid, skin_mm=0) == dap()["skin"].id).any()

@@ -2,21 +2,29 @@
 
 from dapatlas.aggregate.aggregate import Aggregate, aggregate, experts_for
 from dapatlas.aggregate.body import body_outline
-from dapatlas.aggregate.merge import Claim, TrustOrder, merge
-from dapatlas.aggregate.recipe import Recipe, load_recipe
+from dapatlas.aggregate.claims import Claim
+from dapatlas.aggregate.decide import Bench, TrustOrder
+from dapatlas.aggregate.merge import Merged, merge
+from dapatlas.aggregate.recipe import Recipe
+from dapatlas.aggregate.recipe_file import load_recipe
 from dapatlas.aggregate.tissues import fill_tissues
 from dapatlas.aggregate.translate import translate
+from dapatlas.aggregate.wholes import Wholes, settle_wholes
 
 __all__ = [
     "Aggregate",
+    "Bench",
     "Claim",
+    "Merged",
     "Recipe",
     "TrustOrder",
+    "Wholes",
     "aggregate",
     "body_outline",
     "experts_for",
     "fill_tissues",
     "load_recipe",
     "merge",
+    "settle_wholes",
     "translate",
 ]

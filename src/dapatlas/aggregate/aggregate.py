@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dapatlas.aggregate.agreement import Pair, agreement_findings
 from dapatlas.aggregate.body import body_outline
-from dapatlas.aggregate.merge import Claim, TrustOrder, merge
+from dapatlas.aggregate.claims import Claim, LabelMap, Mask
+from dapatlas.aggregate.consensus import Verdict, staple
+from dapatlas.aggregate.decide import Bench, TrustOrder
+from dapatlas.aggregate.merge import Merged, merge
+from dapatlas.aggregate.provenance import TISSUES
 from dapatlas.aggregate.recipe import ExpertSettings, Recipe
+from dapatlas.aggregate.sides import split_sides
+from dapatlas.aggregate.tidy import drop_small_pieces, smooth
 from dapatlas.aggregate.tissues import fill_tissues
 from dapatlas.aggregate.translate import translate
+from dapatlas.aggregate.wholes import HEART_TISSUE, Wholes, settle_wholes
 from dapatlas.dataset import Case
 from dapatlas.errors import DapatlasError
 from dapatlas.findings import Finding, Severity
-from dapatlas.volumes import Volume
+from dapatlas.labels import Container, load_scheme
+from dapatlas.volumes import Grid, Volume, remap
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +40,23 @@ class Aggregate:
         Who contributed, most trusted first.
     findings
         What was translated, disputed, filled.
+    decided
+        Who decided each voxel, as :mod:`dapatlas.aggregate.provenance` numbers them: the recipe's experts from 1.
+    dissent
+        How many experts say otherwise of each voxel.
+    agreement
+        How each two experts agree on each structure.
+    with_result
+        How each expert agrees with what came of it.
     """
 
     label_map: NDArray[np.uint8]
     experts: tuple[str, ...]
     findings: tuple[Finding, ...]
+    decided: NDArray[np.uint8]
+    dissent: NDArray[np.uint8]
+    agreement: tuple[Pair, ...]
+    with_result: tuple[Pair, ...]
 
 
 def experts_for(case: Case, recipe: Recipe) -> tuple[ExpertSettings, ...]:
@@ -56,36 +78,136 @@ def aggregate(case: Case, ct: Volume, recipe: Recipe) -> Aggregate:
     DapatlasError
         An expert fails on this case, or the CT shows no body.
     """
-    atlas = recipe.atlas
     experts = experts_for(case, recipe)
     if not experts:
         raise DapatlasError(f"{case.id}: no expert of the recipe has a file for this case")
-    findings: list[Finding] = []
+    wholes = Wholes.of((load_scheme(expert.scheme) for expert in experts), recipe.atlas)
+    claims, findings = _claims(case, experts, ct.grid, wholes)
+    verdicts, settled = _verdicts(claims, recipe, case.id)
+    bench = Bench.of(
+        claims,
+        TrustOrder(tuple(expert.name for expert in experts), recipe.merge.structures),
+        wholes,
+        recipe.merge.weights,
+    )
+    merged = merge(claims, bench, wholes, recipe.merge.disagreement, verdicts=verdicts, case=case.id)
+    findings += [*settled, *merged.findings, *_tidied(merged, claims, wholes, ct.grid, recipe, case.id)]
+    body, outside = _body(merged, claims, wholes, ct, recipe, case.id)
+    filled, tissues = _filled(merged, body, wholes, ct, recipe, case.id)
+    merged.decided[(merged.decided == 0) & (filled != 0)] = TISSUES
+    merged.decided[filled == 0] = 0
+    pairs = tuple(merged.agreement.pairs(recipe.atlas, ct.grid.voxel_ml))
+    return Aggregate(
+        filled,
+        bench.names,
+        (*findings, *outside, *tissues, *agreement_findings(pairs, case.id)),
+        remap(merged.decided, _recipe_numbers(bench.names, recipe)),
+        merged.dissent,
+        pairs,
+        tuple(merged.agreement.with_result(recipe.atlas, ct.grid.voxel_ml)),
+    )
+
+
+def _recipe_numbers(names: Sequence[str], recipe: Recipe) -> LabelMap:
+    """From numbers in this case's order of trust to numbers in the recipe's order, the same for every case."""
+    listed = [expert.name for expert in recipe.experts]
+    table = np.arange(256, dtype=np.uint8)
+    table[1 : len(names) + 1] = [listed.index(name) + 1 for name in names]
+    return table
+
+
+def _claims(
+    case: Case, experts: Sequence[ExpertSettings], grid: Grid, wholes: Wholes
+) -> tuple[list[Claim], list[Finding]]:
+    """What every expert claims; each proposal is deflated before the next is read."""
     claims: list[Claim] = []
+    findings: list[Finding] = []
     for expert in experts:
         claim, said = translate(
             expert.propose(case),
-            ct.grid,
-            atlas,
+            grid,
+            wholes,
             structures=expert.structures,
             except_structures=expert.except_structures,
             choose=expert.choose,
+            silence=expert.silence,
             case=case.id,
         )
         claims.append(claim)
         findings += said
-    names = tuple(expert.name for expert in experts)
-    merged, disputes = merge(
-        claims, TrustOrder(names, recipe.merge.structures), atlas, recipe.merge.disagreement, case.id
-    )
-    del claims
+    claims, cut = split_sides(claims, wholes, grid, case.id)
+    return claims, findings + cut
+
+
+def _verdicts(claims: Sequence[Claim], recipe: Recipe, case: str) -> tuple[list[Verdict], list[Finding]]:
+    verdicts, findings = [], []
+    for structure in recipe.merge.staple:
+        verdict, said = staple(claims, structure, recipe.atlas, case)
+        verdicts += [verdict] if verdict else []
+        findings += said
+    return verdicts, findings
+
+
+def _tidied(
+    merged: Merged, claims: Sequence[Claim], wholes: Wholes, grid: Grid, recipe: Recipe, case: str
+) -> list[Finding]:
+    """Settle what is left of wholes, then the recipe's options on size and smoothness; in place."""
+    exact = _exact_of_heart(merged, claims, wholes)
+    _, findings = settle_wholes(merged.label_map, wholes, grid, case, exact=exact)
+    if recipe.merge.min_ml:
+        findings += drop_small_pieces(merged.label_map, grid, wholes, recipe.merge.min_ml, case)
+    if recipe.merge.smooth_mm:
+        findings += smooth(merged.label_map, merged.decided, grid, wholes, recipe.merge.smooth_mm, case)
+    merged.decided[merged.label_map == 0] = 0
+    return findings
+
+
+def _exact_of_heart(merged: Merged, claims: Sequence[Claim], wholes: Wholes) -> Mask | None:
+    """Where an expert decided that tells heart from heart tissue, as one in the atlas's own words does."""
+    tissue = wholes.atlas[HEART_TISSUE].id if HEART_TISSUE in wholes.atlas else 0
+    numbers = [number for number, claim in enumerate(claims, 1) if tissue in claim.knows]
+    return np.isin(merged.decided, numbers) if numbers else None
+
+
+def _body(
+    merged: Merged, claims: Sequence[Claim], wholes: Wholes, ct: Volume, recipe: Recipe, case: str
+) -> tuple[Mask, list[Finding]]:
+    """The body: what experts call so where any sees all of it, else its outline on the CT."""
+    space = wholes.spaces.get(Container.BODY)
+    if space is not None and any(_says(claim, space) for claim in claims):
+        return merged.label_map != 0, []
     body = body_outline(ct.array, ct.grid, **recipe.body.model_dump())
-    outside = int(np.count_nonzero((merged != 0) & ~body))
-    filled, tissues = fill_tissues(
-        merged, ct.array, body, ct.grid, atlas, **recipe.tissues.model_dump(), case=case.id
+    outside = int(np.count_nonzero((merged.label_map != 0) & ~body))
+    return body, _outside_body(outside, case)
+
+
+def _says(claim: Claim, id_: int) -> bool:
+    return (claim.seen is None or claim.seen.covers_all) and any((slab == id_).any() for slab in claim.words)
+
+
+def _filled(
+    merged: Merged, body: Mask, wholes: Wholes, ct: Volume, recipe: Recipe, case: str
+) -> tuple[LabelMap, list[Finding]]:
+    """Tissues where nobody claims a structure; spaces that experts found replace those guessed from organs."""
+    label_map = merged.label_map
+    containers: dict[Container, Mask] = {}
+    for space, id_ in wholes.spaces.items():
+        where: Mask = label_map == id_
+        if space is not Container.BODY and where.any():
+            containers[space] = where
+    open_ = np.isin(label_map, list(wholes.spaces.values()))
+    label_map[open_] = 0
+    merged.decided[open_] = 0
+    return fill_tissues(
+        label_map,
+        ct.array,
+        body,
+        ct.grid,
+        recipe.atlas,
+        **recipe.tissues.model_dump(),
+        containers=containers,
+        case=case,
     )
-    findings += [*disputes, *_outside_body(outside, case.id), *tissues]
-    return Aggregate(filled, names, tuple(findings))
 
 
 def _outside_body(voxels: int, case: str) -> list[Finding]:

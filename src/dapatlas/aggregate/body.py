@@ -1,22 +1,39 @@
-"""The body outline from the CT alone: couch, clothes and air removed, lungs and bowel gas kept."""
+"""The body outline from the CT alone: couch, blankets, clothes and air removed, lungs and bowel gas kept.
+
+The body is found in blocks of some mm, where it is thick and all that lies on it or under it is thin. Its surface is
+then grown voxel by voxel from inside, through what is as dense as fat at least, so that it stops at a gap of air or at
+cloth. What a couch is, the whole scan tells: a column of voxels along the body that is nowhere air, and solid also
+where the body is not.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dapatlas.aggregate.coarse import Blocks
+from dapatlas.aggregate.shapes import distance_mm, small_holes
 from dapatlas.errors import BadFileError
-from dapatlas.volumes import Grid, reorient
+from dapatlas.volumes import Grid
 
 Mask = NDArray[np.bool_]
+Counts = NDArray[np.int32]
+Spacing = tuple[float, ...]
 
-COARSE_MM = 3.0  # the outline is found at about this spacing, then drawn at full resolution
+COARSE_MM = 3.5  # blocks are no larger
 AIRWAY_MM = 10.0  # nostrils are narrower: closing them keeps the airways inside the body
 AIRWAY_CM2 = 30.0  # throat and trachea have less in cross-section, the gap between raised arms and head more
+# The lightest tissue of a surface is fat, from -190 HU (Aubrey et al. 2014, doi 10.1111/apha.12224): what is lighter is
+# cloth, foam, or the voxel that skin shares with air.
+LIGHTEST_TISSUE_HU = -190.0
+COUCH_SHARE = 0.1  # of the slices show couch without body, where it is couch
+COUCH_GAPS = 0.02  # of the slices may show air there, where the couch ends
 
 
 def body_outline(
-    ct: NDArray[np.generic],
+    ct: NDArray[Any],
     grid: Grid,
     *,
     air_hu: float = -400.0,
@@ -27,7 +44,8 @@ def body_outline(
 
     What is denser than ``air_hu`` and thicker than ``couch_mm`` is body where it is the largest such part
     or at least ``min_part_ml`` (arms, legs). Air that the body encloses belongs to it, also where the field
-    of view cuts through it.
+    of view cuts through it. A blanket is left out where a voxel of air lies between it and the skin, or where it
+    is lighter than fat; a couch also where the body lies on it, provided that a tenth of the scan shows it bare.
 
     Parameters
     ----------
@@ -52,27 +70,26 @@ def body_outline(
     BadFileError
         Nothing in the CT looks like a body.
     """
-    canonical, canonical_grid = reorient(ct, grid, "RAS")
-    strides = tuple(max(1, round(COARSE_MM / mm)) for mm in canonical_grid.spacing)
-    spacing = tuple(mm * n for mm, n in zip(canonical_grid.spacing, strides, strict=True))
-    coarse = np.asfortranarray(canonical[tuple(slice(None, None, n) for n in strides)] > air_hu)
-    parts = _without_thin_parts(coarse, spacing, couch_mm, min_part_ml)
+    blocks = Blocks(grid, COARSE_MM)
+    # the least value: a gap of one voxel between skin and blanket still shows
+    coarse = blocks.minimum(ct) > air_hu
+    lost_mm = max(mm - mm / n for mm, n in zip(blocks.spacing, blocks.strides, strict=True))
+    parts = _without_thin_parts(coarse, blocks.spacing, max(couch_mm - lost_mm, 0), min_part_ml)
     if not parts.any():
         raise BadFileError(
             f"no body found in the CT: its values range over {ct.min()}…{ct.max()}, and nothing denser than "
             f"{air_hu:g} HU is {couch_mm:g} mm thick; check that it is a CT in Hounsfield units"
         )
-    solid = _fill_enclosed_air(parts, spacing)
-    body = _at_full_resolution(solid, strides, canonical > air_hu)
-    return np.asfortranarray(reorient(body, canonical_grid, grid.orientation)[0])
+    solid = _fill_enclosed_air(parts, blocks.spacing)
+    return _at_full_resolution(solid, blocks, ct, air_hu)
 
 
-def _without_thin_parts(dense: Mask, spacing: tuple[float, ...], couch_mm: float, min_part_ml: float) -> Mask:
+def _without_thin_parts(dense: Mask, spacing: Spacing, couch_mm: float, min_part_ml: float) -> Mask:
     """Opening by a ball of half ``couch_mm``, keeping the large components of what survives."""
     import cc3d
 
     radius = couch_mm / 2
-    thick = _distance_mm(dense, spacing) > radius
+    thick = distance_mm(dense, spacing) > radius
     components = cc3d.connected_components(thick, connectivity=6)
     voxels = np.bincount(components.ravel(order="K"))
     voxels[0] = 0
@@ -80,10 +97,10 @@ def _without_thin_parts(dense: Mask, spacing: tuple[float, ...], couch_mm: float
     keep = voxels * voxel_ml >= min_part_ml
     keep[voxels.argmax()] = True
     keep[0] = False
-    return dense & (_distance_mm(~keep[components], spacing) <= radius + max(spacing) / 2)
+    return dense & (distance_mm(~keep[components], spacing) <= radius + max(spacing) / 2)
 
 
-def _fill_enclosed_air(parts: Mask, spacing: tuple[float, ...]) -> Mask:
+def _fill_enclosed_air(parts: Mask, spacing: Spacing) -> Mask:
     """Fill every hole in 3-D, with the airway openings and the cut faces at top and bottom closed first.
 
     Filling slice by slice alone would be simpler, but it fills the ring of raised arms around the head; it
@@ -91,50 +108,81 @@ def _fill_enclosed_air(parts: Mask, spacing: tuple[float, ...]) -> Mask:
     """
     import fill_voids
 
-    base = parts | _small_holes(parts, AIRWAY_CM2 * 100 / (spacing[0] * spacing[1]))
+    airway_pixels = AIRWAY_CM2 * 100 / (spacing[0] * spacing[1])
+    base = parts | np.stack([small_holes(plane, airway_pixels) for plane in np.moveaxis(parts, 2, 0)], axis=2)
+    base = np.asfortranarray(base)
     for face in (0, -1):
         base[:, :, face] = fill_voids.fill(base[:, :, face])
-    closed = _distance_mm(~base, spacing) <= AIRWAY_MM / 2
-    closed = closed & ~(_distance_mm(closed, spacing) <= AIRWAY_MM / 2) | base
+    closed = distance_mm(~base, spacing) <= AIRWAY_MM / 2
+    closed = closed & ~(distance_mm(closed, spacing) <= AIRWAY_MM / 2) | base
     filled: Mask = fill_voids.fill(np.asfortranarray(closed))
     # closing also bridges thighs and armpits: what it added stays only beside air that it helped to enclose
-    enclosed = filled & (_distance_mm(~(filled & ~closed), spacing) <= AIRWAY_MM)
+    enclosed = filled & (distance_mm(~(filled & ~closed), spacing) <= AIRWAY_MM)
     solid: Mask = fill_voids.fill(np.asfortranarray(base | enclosed))
     return solid
 
 
-def _small_holes(mask: Mask, most_pixels: float) -> Mask:
-    """In each axial slice, the holes of no more than so many pixels."""
-    import cc3d
+def _at_full_resolution(coarse: Mask, blocks: Blocks, ct: NDArray[Any], air_hu: float) -> Mask:
+    """Take the inside from the blocks, grow it to the surface through the tissue of the CT, and fill it."""
     import fill_voids
 
-    found = np.zeros(mask.shape, np.bool_, order="F")
-    for k in range(mask.shape[2]):
-        holes = fill_voids.fill(mask[:, :, k]) & ~mask[:, :, k]
-        if holes.any():
-            numbered = cc3d.connected_components(holes, connectivity=4)
-            small = np.bincount(numbered.ravel()) <= most_pixels
-            small[0] = False
-            found[:, :, k] = small[numbered]
-    return found
-
-
-def _at_full_resolution(coarse: Mask, strides: tuple[int, ...], dense: Mask) -> Mask:
-    """Take the inside from the coarse outline and the last coarse voxel at its rim from the CT itself."""
-    import fill_voids
-
-    sure, possible = _shrink(coarse), ~_shrink(~coarse)
-    i, j, k = (
-        np.minimum((np.arange(n) + s // 2) // s, c - 1)
-        for n, s, c in zip(dense.shape, strides, coarse.shape, strict=True)
-    )
-    plane = i[:, None] + j[None, :] * coarse.shape[0]  # places in a slice in Fortran order
-    body = np.zeros(dense.shape, np.bool_, order="F")
-    for here, there in enumerate(k.tolist()):
-        inner, outer = (mask[:, :, there].ravel(order="F").take(plane) for mask in (sure, possible))
-        body[:, :, here] = inner | (outer & dense[:, :, here])
+    sure, possible = _shrink(_shrink(coarse)), ~_shrink(_shrink(~coarse))
+    slender = coarse & _shrink(_shrink(~sure))  # fingers and ears have no block that is surely inside
+    body = np.zeros(ct.shape, np.bool_, order="F")
+    steps = 5 * max(blocks.strides)  # from two blocks inside the surface to two outside
+    slices = range(ct.shape[2])
+    for order in (slices, reversed(slices)):
+        before = np.zeros(ct.shape[:2], np.bool_, order="F")
+        for k in order:
+            tissue = blocks.slice(possible, k) & (ct[:, :, k] >= LIGHTEST_TISSUE_HU)
+            seeds = body[:, :, k] | blocks.slice(sure, k) | tissue & (before | blocks.slice(slender, k))
+            before = body[:, :, k] = _grown(seeds, tissue, steps)
+    for k in slices:
+        mixed = blocks.slice(possible, k) & (ct[:, :, k] > air_hu)  # voxels that skin shares with air
+        body[:, :, k] = _grown(body[:, :, k], mixed, 1)
+    _remove_couch(body, ct, blocks.grid, air_hu)
     filled: Mask = fill_voids.fill(body, in_place=True)  # bubbles in the rim, such as gas under the skin
     return filled
+
+
+def _grown(seeds: Mask, within: Mask, steps: int) -> Mask:
+    """A slice's seeds and what is so many steps from them, inside ``within``, from face to face."""
+    grown, size = seeds, -1
+    while steps and size != (size := int(np.count_nonzero(grown))):
+        wider = grown.copy(order="K")
+        wider[1:] |= grown[:-1]
+        wider[:-1] |= grown[1:]
+        wider[:, 1:] |= grown[:, :-1]
+        wider[:, :-1] |= grown[:, 1:]
+        grown = wider & within | seeds
+        steps -= 1
+    return grown
+
+
+def _remove_couch(body: Mask, ct: NDArray[Any], grid: Grid, air_hu: float) -> None:
+    """Take out of the body, in place, the columns along it that are couch."""
+    axis = next(axis for axis, letter in enumerate(grid.orientation) if letter in "IS")
+    bare, solid = _counts_along(axis, body, ct, air_hu)
+    length = body.shape[axis]
+    couch = (bare >= max(2.0, COUCH_SHARE * length)) & (length - solid <= COUCH_GAPS * length)
+    if couch.any():
+        body &= ~np.expand_dims(couch, axis)
+
+
+def _counts_along(axis: int, body: Mask, ct: NDArray[Any], air_hu: float) -> tuple[Counts, Counts]:
+    """For each column along an axis, how often it is solid without being body, and how often it is solid."""
+    shape = tuple(n for other, n in enumerate(body.shape) if other != axis)
+    bare, solid = np.zeros(shape, np.int32, order="F"), np.zeros(shape, np.int32, order="F")
+    for k in range(body.shape[2]):
+        inside = body[:, :, k]
+        outside = (ct[:, :, k] > air_hu) & ~inside
+        if axis == 2:
+            bare += outside
+            solid += outside | inside
+        else:
+            bare[:, k] = outside.sum(axis=axis)
+            solid[:, k] = (outside | inside).sum(axis=axis)
+    return bare, solid
 
 
 def _shrink(mask: Mask) -> Mask:
@@ -146,11 +194,3 @@ def _shrink(mask: Mask) -> Mask:
         shrunk[1:] &= along[:-1]
         shrunk[:-1] &= along[1:]
     return inner
-
-
-def _distance_mm(mask: Mask, spacing: tuple[float, ...]) -> NDArray[np.float32]:
-    """Distance of each voxel inside ``mask`` to the nearest one outside; the field of view's edge is no outside."""
-    import edt
-
-    distance: NDArray[np.float32] = edt.edt(mask, anisotropy=spacing, black_border=False)
-    return distance

@@ -1,27 +1,22 @@
 """Recipes: which CTs, which experts, whom to trust, and what fills the rest of the body.
 
-A recipe is a TOML file. It is checked whole before anything runs; an error names the line and the key.
+A recipe is a TOML file. It is checked whole before anything runs;
+reading it, and errors that name the line and the key, are :mod:`dapatlas.aggregate.recipe_file`.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, model_validator
 
-from dapatlas.aggregate.merge import MAX_EXPERTS, Disagreement
+from dapatlas.aggregate.decide import MAX_EXPERTS, Disagreement
 from dapatlas.aggregate.tissues import FAT_HU, MUSCLE_HU
-from dapatlas.errors import RecipeError
-from dapatlas.experts import BinaryMasks, LabelMaps
+from dapatlas.experts import BinaryMasks, DicomSeg, LabelMaps, OneHot, RtStruct, SlicerSegmentation
 from dapatlas.experts.ready import SchemeName
 from dapatlas.labels import LabelScheme, load_scheme
 from dapatlas.refine import RefineSettings
-
-VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
 
 
 class _Table(BaseModel):
@@ -58,7 +53,34 @@ class BinaryMasksInRecipe(BinaryMasks, _ReadyInRecipe):
     """``[[experts]]`` with ``kind = "binary-masks"``."""
 
 
-ExpertSettings = Annotated[LabelMapsInRecipe | BinaryMasksInRecipe, Field(discriminator="kind")]
+class OneHotInRecipe(OneHot, _ReadyInRecipe):
+    """``[[experts]]`` with ``kind = "one-hot"``."""
+
+
+class SlicerSegmentationInRecipe(SlicerSegmentation, _ReadyInRecipe):
+    """``[[experts]]`` with ``kind = "slicer-segmentation"``."""
+
+
+class DicomSegInRecipe(DicomSeg, _ReadyInRecipe):
+    """``[[experts]]`` with ``kind = "dicom-seg"``."""
+
+
+class RtStructInRecipe(RtStruct, _ReadyInRecipe):
+    """``[[experts]]`` with ``kind = "rtstruct"``."""
+
+
+ExpertSettings = Annotated[
+    LabelMapsInRecipe
+    | BinaryMasksInRecipe
+    | OneHotInRecipe
+    | SlicerSegmentationInRecipe
+    | DicomSegInRecipe
+    | RtStructInRecipe,
+    Field(discriminator="kind"),
+]
+EXPERT_KINDS: frozenset[str] = frozenset(
+    kind.model_fields["kind"].default for kind in get_args(get_args(ExpertSettings)[0])
+)
 
 
 class MergeSettings(_Table):
@@ -74,6 +96,26 @@ class MergeSettings(_Table):
     structures: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="another order of trust for single structures"
     )
+    weights: dict[str, NonNegativeFloat] = Field(
+        default_factory=dict,
+        description="what an expert's vote counts, 1 when absent; for disagreement = vote",
+    )
+    staple: tuple[str, ...] = Field(
+        (), description="structures to settle by STAPLE among the experts who know them"
+    )
+    min_ml: float = Field(0.0, ge=0, description="pieces smaller than this are dropped, all but the largest")
+    smooth_mm: float = Field(
+        0.0, ge=0, description="standard deviation of the Gaussian that smooths boundaries"
+    )
+
+
+class ProvenanceSettings(_Table):
+    """``[provenance]``: what is kept of who decided where, and who disagreed."""
+
+    maps: bool = Field(
+        False, description="write provenance/CASE.nii.gz and disagreement/CASE.nii.gz beside the masks"
+    )
+    picture: bool = Field(True, description="write reports/CASE.provenance.png")
 
 
 class BodySettings(_Table):
@@ -91,7 +133,8 @@ class TissueSettings(_Table):
     fat_hu: tuple[float, float] = FAT_HU
     muscle_hu: tuple[float, float] = MUSCLE_HU
     cavities: bool = Field(
-        True, description="fill between abdominal and mediastinal organs with their tissue"
+        True,
+        description="look for the abdominal cavity and the mediastinum, whose tissue has names of its own",
     )
 
     @model_validator(mode="after")
@@ -130,6 +173,7 @@ class Recipe(_Table):
     body: BodySettings = BodySettings()
     tissues: TissueSettings = TissueSettings()
     refine: RefineInRecipe | None = Field(None, description="guidelines; without this table none is applied")
+    provenance: ProvenanceSettings = ProvenanceSettings()
     picture: PictureSettings = PictureSettings()
 
     @property
@@ -145,7 +189,7 @@ class Recipe(_Table):
                 raise ValueError(
                     f"experts.{place}.name: two experts are called {name!r}: give each its own name"
                 )
-        orders = {"merge.trust": self.merge.trust or ()} | {
+        orders = {"merge.trust": self.merge.trust or (), "merge.weights": tuple(self.merge.weights)} | {
             f"merge.structures.{structure}": order for structure, order in self.merge.structures.items()
         }
         for key, order in orders.items():
@@ -172,6 +216,8 @@ class Recipe(_Table):
                 _known(source, structure, f"experts.{place}.choose")
         for structure in self.merge.structures:
             _known(atlas, structure, f"merge.structures.{structure}")
+        for structure in self.merge.staple:
+            _known(atlas, structure, "merge.staple")
         if self.merge.disagreement == "unknown" and "unknown_tissue" not in atlas:
             raise ValueError(
                 f"merge.disagreement: 'unknown' needs a structure unknown_tissue; {atlas.name} has none"
@@ -183,126 +229,3 @@ def _known(scheme: LabelScheme, structure: str, where: str) -> None:
         scheme[structure]
     except Exception as error:
         raise ValueError(f"{where}: {error}") from None
-
-
-def load_recipe(path: Path, *, cts: str | None = None, expert_files: dict[str, str] | None = None) -> Recipe:
-    """Read and check a recipe.
-
-    Paths in it are relative to the recipe's own folder; ``${NAME}`` and ``${NAME:-default}`` stand for
-    environment variables, and a relative path that such a variable holds is relative to the current folder.
-
-    Parameters
-    ----------
-    path
-        The TOML file.
-    cts
-        Replaces ``cts.files``; relative to the current folder.
-    expert_files
-        Expert name to what replaces its ``files``; relative to the current folder.
-
-    Raises
-    ------
-    RecipeError
-        The file is absent, is no TOML, or breaks a rule; the message names line and key of every fault.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read as a recipe ({error}); expected a TOML file") from None
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path}: not valid TOML: {error}") from None
-    _override(raw, cts, expert_files or {}, path)
-    try:
-        _anchor_paths(raw, path.resolve().parent)
-        return Recipe.model_validate(raw)
-    except ValidationError as error:
-        raise RecipeError(_explain(error, path, text)) from None
-
-
-def _override(raw: dict[str, Any], cts: str | None, expert_files: dict[str, str], path: Path) -> None:
-    here = Path.cwd()
-    if cts is not None:
-        raw.setdefault("cts", {})["files"] = str(here / cts)
-    experts = {
-        str(expert.get("name")): expert for expert in raw.get("experts", []) if isinstance(expert, dict)
-    }
-    for name, files in expert_files.items():
-        if name not in experts:
-            raise RecipeError(
-                f"{path}: has no expert {name!r} to give files to; it has {', '.join(experts) or 'none'}"
-            )
-        experts[name]["files"] = str(here / files)
-
-
-def _anchor_paths(raw: dict[str, Any], folder: Path) -> None:
-    """Make every path absolute, in place."""
-    tables = [raw.get("cts"), *(raw["experts"] if isinstance(raw.get("experts"), list) else [])]
-    for table in tables:
-        if isinstance(table, dict) and isinstance(table.get("files"), str):
-            table["files"] = os.path.normpath(folder / VARIABLE.sub(_variable, table["files"]))
-    refine = raw.get("refine")
-    if isinstance(refine, dict) and isinstance(refine.get("sex_table"), str):
-        refine["sex_table"] = os.path.normpath(folder / VARIABLE.sub(_variable, refine["sex_table"]))
-
-
-def _variable(match: re.Match[str]) -> str:
-    value = os.environ.get(match["name"])
-    if value is None:
-        if match["default"] is None:
-            raise RecipeError(
-                f"the recipe uses ${{{match['name']}}}, which is not set: set the environment variable, "
-                f"or give a default as ${{{match['name']}:-folder}}"
-            )
-        return match["default"]
-    return str(Path.cwd() / value) if match.start() == 0 else value
-
-
-def _explain(error: ValidationError, path: Path, text: str) -> str:
-    lines = []
-    for fault in error.errors():
-        if fault["type"] == "too_short" and fault["input"]:
-            continue  # not short, but its members are at fault, which is told on lines of their own
-        # pydantic names the chosen member of a tagged union in the location; the file has no such key
-        keys = [key for key in fault["loc"] if key not in ("label-maps", "binary-masks")]
-        message = fault["msg"].removeprefix("Value error, ")
-        own = re.match(r"([\w.]+\.\w+): ", message)
-        if own and not keys:  # found by a check of ours on the recipe as a whole, which names the key itself
-            keys = [int(key) if key.isdigit() else key for key in own[1].split(".")]
-            message = message[own.end() :]
-        line = _line_of(text, keys)
-        where = ".".join(str(key) for key in keys) or "recipe"
-        found = (
-            ""
-            if isinstance(fault["input"], dict) or fault["type"] == "missing"
-            else f" (found {fault['input']!r})"
-        )
-        lines.append(f"{path}:{line}: {where}: {message}{found}")
-    return "\n".join(lines)
-
-
-def _line_of(text: str, keys: list[int | str]) -> int:
-    """The line, counted from 1, on which a key stands, or else the nearest table that encloses it.
-
-    tomllib keeps no positions, so this walks the table headers; it serves error messages alone.
-    """
-    table, best, seen = "", 1, -1
-    wanted_index = next((key for key in keys if isinstance(key, int)), None)
-    names = [str(key) for key in keys if not isinstance(key, int)]
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*(\[{1,2})\s*([^\]]+?)\s*\]", line)
-        if header:
-            table = header[2]
-            if header[1] == "[[" and names and table == names[0]:
-                seen += 1
-            if table == ".".join(names[: table.count(".") + 1]) and wanted_index in (None, seen):
-                best = number
-            continue
-        key = re.match(r"\s*([\w.\"-]+)\s*=", line)
-        if key is None or (wanted_index is not None and table == names[0] and seen != wanted_index):
-            continue
-        full = [*(table.split(".") if table else []), *key[1].replace('"', "").split(".")]
-        if full == names[: len(full)]:
-            best = number
-    return best

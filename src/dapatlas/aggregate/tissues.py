@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dapatlas.aggregate.cavities import ABDOMEN, DISC, MEDIASTINUM, ONLY_FAT, SPINE, find_cavities
+from dapatlas.aggregate.coarse import Blocks
+from dapatlas.aggregate.shapes import small_holes
+from dapatlas.aggregate.skin import SKIN_MM, shells, solid_to_the_edge
 from dapatlas.findings import Finding, Severity
-from dapatlas.labels import LabelScheme
+from dapatlas.labels import Container, LabelScheme
 from dapatlas.volumes import Grid, remap, reorient
 
 Mask = NDArray[np.bool_]
@@ -20,19 +26,39 @@ LabelMap = NDArray[np.uint8]
 FAT_HU = (-190.0, -30.0)
 MUSCLE_HU = (-29.0, 150.0)
 
-# The peritoneal and retroperitoneal organs that hang in abdominal tissue, and what the mediastinum holds.
-# Vessels that run through both (aorta, inferior vena cava, esophagus) are in neither list: they would draw
-# each hull into the other cavity.
-ABDOMINAL_ORGANS = (
-    "stomach", "small_bowel", "duodenum", "colon", "gallbladder", "liver", "pancreas", "kidney_left",
-    "kidney_right", "spleen", "adrenal_gland_left", "adrenal_gland_right", "portal_vein_and_splenic_vein",
-    "celiac_trunk", "bladder", "uterus", "uterocervix", "prostate",
-)  # fmt: skip
-MEDIASTINAL_ORGANS = (
-    "heart", "heart_atrium_left", "heart_atrium_right", "heart_myocardium", "heart_ventricle_left",
-    "heart_ventricle_right", "heart_tissue", "pulmonary_artery", "thymus", "trachea", "bronchus",
-    "artery_brachiocephalic", "vein_brachiocephalic_left", "vein_brachiocephalic_right",
-)  # fmt: skip
+BLOCK_MM = 4.5  # cavities are found in blocks of at most this size
+# A choice without a source, about a femur's head 50 mm across: rings of several bones, as the pelvis, enclose more.
+MARROW_CM2 = 20.0
+
+UNKNOWN = "unknown_tissue"
+SPACES = {
+    Container.ABDOMINAL_CAVITY: (ABDOMEN, "abdominal_tissue"),
+    Container.MEDIASTINUM: (MEDIASTINUM, "mediastinal_tissue"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What the rules need to know, the same for every slice; tables have 256 entries, one an id."""
+
+    ids: dict[str, int]  # 0 for a tissue that the atlas does not have
+    fat_hu: tuple[float, float]
+    muscle_hu: tuple[float, float]
+    spine: Mask
+    marrow_pixels: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """What the rules look at; all of one shape but for ``shown``, which may be empty."""
+
+    labels: LabelMap
+    hu: NDArray[Any]
+    place: NDArray[np.uint8]
+    shell: Mask
+    rim: Mask
+    touches_spine: Mask
+    shown: Mapping[Container, Mask]
 
 
 def fill_tissues(
@@ -42,18 +68,27 @@ def fill_tissues(
     grid: Grid,
     atlas: LabelScheme,
     *,
-    skin_mm: float = 2.0,
+    skin_mm: float = SKIN_MM,
     fat_hu: tuple[float, float] = FAT_HU,
     muscle_hu: tuple[float, float] = MUSCLE_HU,
     cavities: bool = True,
+    containers: Mapping[Container, NDArray[np.bool_]] | None = None,
     case: str = "",
 ) -> tuple[LabelMap, list[Finding]]:
     """Give every voxel of the body that is still 0 a tissue; claimed voxels are never touched.
 
-    The first rule that fits decides: within ``skin_mm`` of the outside, or just beneath and denser than fat,
-    ``skin``; denser than gas among the mediastinal or abdominal organs (inside the convex hull of those in
-    each axial slice) ``mediastinal_tissue`` or ``abdominal_tissue``; else ``fat`` or ``muscles`` by HU; else
-    ``unknown_tissue``. A tissue that ``atlas`` does not have is passed over.
+    The first rule that fits decides:
+
+    1. In a cavity that an expert shows, and denser than gas: that cavity's tissue.
+    2. Within ``skin_mm`` of the outside, or the next voxel where it is denser than fat: ``skin``.
+    3. Marrow that unclaimed bone surrounds, and what is denser than fat between vertebrae, as discs are:
+       ``unknown_tissue``.
+    4. In a cavity as :mod:`dapatlas.aggregate.cavities` finds it, and denser than gas: that cavity's tissue. Where the
+       cavity touches its wall only fat is, for what is as dense as muscle is the wall.
+    5. By HU ``fat`` or ``muscles``; but what touches a vertebra is no muscle: it is a ligament, or mixed with bone.
+    6. ``unknown_tissue``.
+
+    A tissue that ``atlas`` does not have is passed over.
 
     Parameters
     ----------
@@ -73,6 +108,9 @@ def fill_tissues(
         Ranges in whole HU, both ends included.
     cavities
         Whether to look for the abdominal and mediastinal cavities.
+    containers
+        Masks of the same shape that experts made of these spaces; each replaces what would be found. Where two overlap,
+        the mediastinum's counts. ``Container.BODY`` is passed over: it is ``body``.
     case
         Case id for the findings.
 
@@ -82,121 +120,146 @@ def fill_tissues(
         A dense copy: no 0 inside ``body`` provided that ``atlas`` has ``unknown_tissue``.
     findings
         How many voxels each tissue got.
+
+    Raises
+    ------
+    ValueError
+        A container is not of the label map's shape.
     """
+    shown = _shown(containers, label_map.shape)
     filled = np.array(label_map, order="F")
-    flat = filled.ravel(order="F")  # a view; choosing voxels is several times faster along memory
-    open_ = body.ravel(order="F") & (flat == 0)
-    hu = ct.ravel(order="F")[open_]
-    if hu.dtype.kind == "f":
-        hu = np.rint(hu)
-    tissue = np.full(hu.shape, _id(atlas, "unknown_tissue"), np.uint8)
-    _assign(tissue, (hu >= fat_hu[0]) & (hu <= fat_hu[1]), _id(atlas, "fat"))
-    _assign(tissue, (hu >= muscle_hu[0]) & (hu <= muscle_hu[1]), _id(atlas, "muscles"))
-    if cavities:
-        no_gas = hu >= fat_hu[0]
-        for name, organs in (
-            ("abdominal_tissue", ABDOMINAL_ORGANS),
-            ("mediastinal_tissue", MEDIASTINAL_ORGANS),
-        ):
-            if name in atlas:
-                cavity = _hulls([_id(atlas, organ) for organ in organs], filled, grid)
-                _assign(tissue, cavity.ravel(order="F")[open_] & no_gas, _id(atlas, name))
-    if skin_mm > 0:
-        skin = outer_shell(body, grid, skin_mm)
-        # the next voxel is skin too where it is denser than fat: part of it lies in the dermis
-        rim = outer_shell(body & ~skin, grid, 0)
-        _assign(tissue, skin.ravel(order="F")[open_], _id(atlas, "skin"))
-        _assign(tissue, rim.ravel(order="F")[open_] & (hu > fat_hu[1]), _id(atlas, "skin"))
-    flat[open_] = tissue
-    ids, counts = np.unique(tissue, return_counts=True)
-    return filled, [
+    # axial slices, whatever the order of axes; no voxel is moved
+    axial = _axial(grid.orientation)
+    claimed, hu, inside, out = (reorient(array, grid, axial)[0] for array in (label_map, ct, body, filled))
+    shown = {space: reorient(mask, grid, axial)[0] for space, mask in shown.items()}
+    view_grid = reorient(body, grid, axial)[1]
+    rules = _rules(atlas, fat_hu, muscle_hu, view_grid)
+    places = (
+        _places(claimed, hu, inside, view_grid, atlas, muscle_hu[0])
+        if cavities
+        else repeat(np.zeros((), np.uint8))
+    )
+    skins = shells(solid_to_the_edge(inside, hu), view_grid, skin_mm)
+    counts = np.zeros(256, np.int64)
+    # slice by slice: what is asked of a slice stays in the cache, and nothing of the volume's size is made
+    for k, ((shell, rim), place) in enumerate(zip(skins, places, strict=False)):
+        open_ = inside[:, :, k] & (claimed[:, :, k] == 0)
+        if not open_.any():
+            continue
+        near = _touching(rules.spine, claimed, k)
+        masks = {space: mask[:, :, k] for space, mask in shown.items()}
+        seen = _Slice(claimed[:, :, k], _whole(hu[:, :, k]), place, shell, rim, near, masks)
+        tissue = _tissues(seen, rules)[open_]
+        out[:, :, k][open_] = tissue
+        counts += np.bincount(tissue, minlength=256)
+    return filled, _findings(counts, atlas, case)
+
+
+def _tissues(seen: _Slice, rules: _Rules) -> NDArray[np.uint8]:
+    """The tissue of each voxel of a slice, were it nobody's; later rules overrule earlier ones."""
+    fat, muscle = _within(seen.hu, rules.fat_hu), _within(seen.hu, rules.muscle_hu)
+    dense, no_gas = seen.hu > rules.fat_hu[1], seen.hu >= rules.fat_hu[0]
+    tissue = np.full(seen.labels.shape, rules.ids[UNKNOWN], np.uint8, order="F")
+    _assign(tissue, fat, rules.ids["fat"])
+    _assign(tissue, muscle & ~seen.touches_spine, rules.ids["muscles"])
+    for space, (code, name) in SPACES.items():
+        if space not in seen.shown:
+            there, at_wall = seen.place == code, seen.place == code | ONLY_FAT
+            _assign(tissue, there & no_gas | at_wall & fat, rules.ids[name])
+    marrow = small_holes((seen.labels == 0) & (seen.hu > rules.muscle_hu[1]), rules.marrow_pixels)
+    _assign(tissue, marrow | (seen.place == DISC) & dense, rules.ids[UNKNOWN])
+    _assign(tissue, seen.shell | seen.rim & dense, rules.ids["skin"])
+    for space, mask in seen.shown.items():
+        _assign(tissue, mask & no_gas, rules.ids[SPACES[space][1]])
+    return tissue
+
+
+def _axial(orientation: str) -> str:
+    """The orientation with the axis along the body moved to the end."""
+    along = next(letter for letter in orientation if letter in "IS")
+    return orientation.replace(along, "") + along
+
+
+def _rules(
+    atlas: LabelScheme, fat_hu: tuple[float, float], muscle_hu: tuple[float, float], grid: Grid
+) -> _Rules:
+    tissues = ("fat", "muscles", "skin", UNKNOWN, *(name for _, name in SPACES.values()))
+    spine = np.zeros(256, np.bool_)
+    spine[[structure.id for structure in atlas if structure.name.startswith(SPINE)]] = True
+    return _Rules(
+        ids={name: atlas[name].id if name in atlas else 0 for name in tissues},
+        fat_hu=fat_hu,
+        muscle_hu=muscle_hu,
+        spine=spine,
+        marrow_pixels=MARROW_CM2 * 100 / (grid.spacing[0] * grid.spacing[1]),
+    )
+
+
+def _touching(table: Mask, label_map: LabelMap, k: int) -> Mask:
+    """The voxels of slice ``k`` that share a face with one whose id is in the table."""
+    here = remap(label_map[:, :, k], table)
+    near = here.copy(order="K")
+    near[1:] |= here[:-1]
+    near[:-1] |= here[1:]
+    near[:, 1:] |= here[:, :-1]
+    near[:, :-1] |= here[:, 1:]
+    for other in (k - 1, k + 1):
+        if 0 <= other < label_map.shape[2]:
+            near |= remap(label_map[:, :, other], table)
+    return near
+
+
+def _places(
+    label_map: LabelMap,
+    ct: NDArray[np.generic],
+    body: Mask,
+    grid: Grid,
+    atlas: LabelScheme,
+    muscle_from_hu: float,
+) -> Iterator[NDArray[np.uint8]]:
+    """For each slice, where its voxels lie: the codes of :mod:`dapatlas.aggregate.cavities`."""
+    blocks = Blocks(grid, BLOCK_MM)
+    codes = find_cavities(
+        blocks.sample(label_map), blocks.mean(ct), blocks.sample(body), blocks.spacing, atlas, muscle_from_hu
+    )
+    return blocks.slices(codes)
+
+
+def _shown(containers: Mapping[Container, Mask] | None, shape: tuple[int, ...]) -> dict[Container, Mask]:
+    """The containers that cavity tissue fills, in the order of ``SPACES``."""
+    shown = {space: containers[space] for space in SPACES if containers and space in containers}
+    for space, mask in shown.items():
+        if mask.shape != shape:
+            raise ValueError(
+                f"the mask of {space.value} has shape {mask.shape}, the label map {shape}: bring it to the CT's grid"
+            )
+    return shown
+
+
+def _findings(counts: NDArray[np.int64], atlas: LabelScheme, case: str) -> list[Finding]:
+    return [
         Finding(
             case=case,
             severity=Severity.INFO,
             code="filled-tissue",
-            message=f"{count} voxels that nobody claims became {atlas[id_].name}",
+            message=f"{counts[id_]} voxels that nobody claims became {atlas[id_].name}",
             structure=atlas[id_].name,
-            voxels=count,
+            voxels=int(counts[id_]),
         )
-        for id_, count in zip(ids.tolist(), counts.tolist(), strict=True)
+        for id_ in np.flatnonzero(counts).tolist()
         if id_
     ]
 
 
-def outer_shell(body: Mask, grid: Grid, thickness_mm: float) -> Mask:
-    """The voxels of ``body`` within ``thickness_mm`` of what lies outside, at least one voxel in each direction.
-
-    Where the field of view cuts the body there is no outside, hence no shell.
-    """
-    shell = np.zeros(body.shape, np.bool_, order="F")
-    offsets = list(_ball(grid.spacing, thickness_mm))
-    for k in range(body.shape[2]):  # slice by slice: a slice and its neighbours stay in the cache
-        core = body[:, :, k].copy(order="K")
-        for *within, above in offsets:
-            if 0 <= k + above < body.shape[2]:
-                here, there = zip(*map(_shifted, within), strict=True)
-                core[here] &= body[:, :, k + above][there]
-        shell[:, :, k] = body[:, :, k] & ~core
-    return shell
+def _whole(hu: NDArray[Any]) -> NDArray[Any]:
+    """HU as whole numbers, as the ranges are given."""
+    return np.rint(hu) if hu.dtype.kind == "f" else hu
 
 
-def _ball(spacing: Sequence[float], radius_mm: float) -> Iterator[tuple[int, ...]]:
-    """Voxel offsets within the radius, which along each axis is at least one voxel; without the centre."""
-    radii = [max(radius_mm, mm) for mm in spacing]
-    reach = [int(radius / mm) for radius, mm in zip(radii, spacing, strict=True)]
-    for offset in itertools.product(*(range(-n, n + 1) for n in reach)):
-        share = sum((n * mm / radius) ** 2 for n, mm, radius in zip(offset, spacing, radii, strict=True))
-        if 0 < share <= 1 + 1e-9:
-            yield offset
-
-
-def _shifted(step: int) -> tuple[slice, slice]:
-    """Slices of an axis such that the second is the first moved by ``step``."""
-    if step == 0:
-        return slice(None), slice(None)
-    if step > 0:
-        return slice(None, -step), slice(step, None)
-    return slice(-step, None), slice(None, step)
-
-
-def _hulls(ids: Sequence[int], label_map: LabelMap, grid: Grid) -> Mask:
-    """In each axial slice, the convex hull of the voxels that carry one of ``ids``."""
-    from PIL import Image, ImageDraw
-
-    member = np.zeros(256, np.bool_)
-    member[[id_ for id_ in ids if id_]] = True
-    view, view_grid = reorient(remap(label_map, member), grid, "RAS")
-    hull = np.zeros(view.shape, np.bool_, order="F")
-    for k in range(view.shape[2]):
-        corners = _hull_corners(view[:, :, k])
-        if corners is not None:
-            picture = Image.new("L", (view.shape[1], view.shape[0]))  # width is the second axis
-            ImageDraw.Draw(picture).polygon([(float(j), float(i)) for i, j in corners], fill=1)
-            hull[:, :, k] = np.asarray(picture)
-    return np.asfortranarray(reorient(hull, view_grid, grid.orientation)[0])
-
-
-def _hull_corners(mask: Mask) -> NDArray[np.intp] | None:
-    """Corners (i, j) of a 2-D mask's convex hull in turn; ``None`` where it has no area."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size < 2:
-        return None
-    # only each row's first and last voxel can be corners
-    first = mask[rows].argmax(axis=1)
-    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    points = np.concatenate([np.stack([rows, first], axis=1), np.stack([rows, last], axis=1)])
-    try:
-        corners: NDArray[np.intp] = points[ConvexHull(points).vertices]
-    except QhullError:  # all on one line
-        return None
-    return corners
-
-
-def _id(atlas: LabelScheme, name: str) -> int:
-    """The structure's id, 0 where the atlas has no such structure."""
-    return atlas[name].id if name in atlas else 0
+def _within(hu: NDArray[Any], range_hu: tuple[float, float]) -> Mask:
+    low, high = range_hu
+    inside: Mask = (hu >= low) & (hu <= high)
+    return inside
 
 
 def _assign(tissue: NDArray[np.uint8], where: Mask, id_: int) -> None:

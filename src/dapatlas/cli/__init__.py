@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from dapatlas import __version__
-from dapatlas.cli import labels
+from dapatlas.cli import labels, recipe
 from dapatlas.cli.build import build
 from dapatlas.cli.demo import demo
 from dapatlas.cli.phantom import phantom
@@ -36,6 +36,7 @@ app.command()(validate)
 app.command()(demo)
 app.command()(phantom)
 app.add_typer(labels.app, name="labels")
+app.add_typer(recipe.app, name="recipe")
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,24 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import CtsOption, ExpertOption, expert_files
+
 if TYPE_CHECKING:
     from dapatlas.pipeline import BuildResult
+    from dapatlas.pipeline.agreement import CohortAgreement
 
 
 def build(
     recipe: Annotated[Path, typer.Argument(help="Recipe (TOML).", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="The data set's folder.", show_default=False)],
-    cts: Annotated[
-        str | None,
-        typer.Option(help="CTs to use instead of the recipe's, e.g. `ct/{case}.nii.gz`.", show_default=False),
-    ] = None,
-    expert: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="`NAME=FILES`: files of an expert instead of the recipe's, e.g. `totalsegmentator=seg/{case}.nii.gz`.",
-            show_default=False,
-        ),
-    ] = None,
+    cts: CtsOption = None,
+    expert: ExpertOption = None,
     jobs: Annotated[
         int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
     ] = None,
@@ -48,7 +42,7 @@ def build(
     from dapatlas.cli.progress import case_progress
     from dapatlas.pipeline import build as run
 
-    loaded = load_recipe(recipe, cts=cts, expert_files=_pairs(expert or []))
+    loaded = load_recipe(recipe, cts=cts, expert_files=expert_files(expert))
     with case_progress("building", quiet=quiet or as_json) as progress:
         result = run(loaded, out, jobs=jobs, force=force, progress=progress)
     if as_json:
@@ -59,14 +53,23 @@ def build(
         raise typer.Exit(1)
 
 
-def _pairs(options: list[str]) -> dict[str, str]:
-    pairs = {}
-    for option in options:
-        name, found, files = option.partition("=")
-        if not found:
-            raise typer.BadParameter(f"expected NAME=FILES, found {option!r}", param_hint="--expert")
-        pairs[name] = files
-    return pairs
+def _print_agreement(agreement: CohortAgreement, page: Path) -> None:
+    """On what experts differ most, what to look at first, and who stands alone."""
+    from rich.markup import escape
+
+    from dapatlas.cli.console import output
+
+    least = ", ".join(f"{s.structure} {s.dice:.2f}" for s in agreement.structures[:3])
+    lines = [f"experts agree least on {least} (Dice)"]
+    for expert in agreement.experts:
+        if expert.alone:
+            times = f"{expert.alone} times: {', '.join(expert.alone_on[:5])}"
+            lines.append(f"[yellow]{escape(expert.expert)}[/] stands alone {times}")
+    first = [case.case for case in agreement.cases if case.apart][:3]
+    if first:
+        lines.append(f"look first at {escape(', '.join(first))}")
+    for line in [*lines, f"how the experts agree: {escape(str(page))}"]:
+        output().print(line, soft_wrap=True)
 
 
 def _print_json(result: BuildResult) -> None:
@@ -77,6 +80,8 @@ def _print_json(result: BuildResult) -> None:
         "dataset": str(result.dataset.path),
         "cases": [asdict(case) for case in result.cases],
         "findings": [finding.as_dict() for finding in result.findings],
+        "recipe_findings": [finding.as_dict() for finding in result.recipe_findings],
+        "agreement": None if result.agreement is None else asdict(result.agreement),
     }
     typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
 
@@ -104,10 +109,13 @@ def print_table(result: BuildResult) -> None:
     console.print(table)
     for case in result.failed:
         console.print(f"[red]{escape(case.case)}[/]: {escape(case.error)}", soft_wrap=True)
-    for finding in result.findings:
+    for finding in (*result.recipe_findings, *result.findings):
+        about = escape(finding.case or "recipe")
         console.print(
-            f"[yellow]{escape(finding.case)}[/]: {escape(finding.message)}; {escape(finding.remedy)}"
+            f"[yellow]{about}[/]: {escape(finding.message)}; {escape(finding.remedy)}", soft_wrap=True
         )
+    if result.agreement is not None:
+        _print_agreement(result.agreement, result.dataset.path / "reports" / "agreement.md")
     built = len(result.cases) - len(result.failed)
     console.print(
         f"{built} of {len(result.cases)} cases in {escape(str(result.dataset.path))}", soft_wrap=True

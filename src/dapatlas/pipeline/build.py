@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dapatlas.aggregate import Recipe, aggregate, experts_for
+from dapatlas.aggregate import Aggregate, Recipe, aggregate, experts_for
+from dapatlas.aggregate.check import check_settings
+from dapatlas.aggregate.provenance import GUIDELINES, legend
 from dapatlas.dataset import Case, Dataset
-from dapatlas.errors import DapatlasError
+from dapatlas.errors import DapatlasError, RecipeError
 from dapatlas.files import link_file, whole_file, write_json, write_text
 from dapatlas.findings import Finding, Severity
 from dapatlas.parallel import map_cases
+from dapatlas.pipeline.agreement import CohortAgreement, write_agreement
 from dapatlas.pipeline.journal import Entry, Journal, fingerprint, open_journal
 from dapatlas.pipeline.memory import peak_mb
 from dapatlas.pipeline.report import (
@@ -27,12 +30,17 @@ from dapatlas.pipeline.report import (
     case_picture,
     case_report,
     findings_page,
+    provenance_picture,
     story,
 )
 from dapatlas.refine import SexTable, read_sex_table, refine, sex_of
 from dapatlas.volumes import Grid, Volume, read_label_map, read_volume, write_label_map, write_volume
 
 MAP, PICTURE = "map", "picture"  # the stages of a build, in order
+PROVENANCE, DISAGREEMENT = "provenance", "disagreement"  # folders
+
+# What of a recipe a map depends on, beside the experts that have a say in it.
+MATTERS = {"scheme", "merge", "body", "tissues", "refine", "provenance"}
 
 Progress = Callable[[int, int], None]
 
@@ -71,11 +79,17 @@ class BuildResult:
         One result a case, in name order.
     findings
         About the data set as a whole.
+    agreement
+        How the experts agree over all cases; ``None`` where no two know one structure.
+    recipe_findings
+        What is odd about the recipe, such as structures that no expert supplies.
     """
 
     dataset: Dataset
     cases: tuple[CaseResult, ...]
     findings: tuple[Finding, ...] = ()
+    agreement: CohortAgreement | None = None
+    recipe_findings: tuple[Finding, ...] = ()
 
     @property
     def failed(self) -> tuple[CaseResult, ...]:
@@ -166,9 +180,10 @@ def build(
     Raises
     ------
     DapatlasError
-        No CT is found, the output cannot be written to, or another run is at work on it.
+        No CT is found, the recipe cannot be followed, the output cannot be written to, or another run is at work on it.
     """
     cases = find_cases(recipe)
+    noticed = _checked(recipe)
     with open_journal(out) as journal:
         dataset = Dataset.create(out, recipe.atlas)
         write_text(out / REPORTS / "recipe.json", recipe.model_dump_json(indent=1, by_alias=True) + "\n")
@@ -183,7 +198,26 @@ def build(
             if progress:
                 progress(len(results), len(tasks))
         strangers = sorted(journal.cases() - {case.id for case in cases})
-    return BuildResult(dataset, tuple(sorted(results, key=lambda r: r.case)), _left_over(strangers))
+        results.sort(key=lambda result: result.case)
+        built = [result.case for result in results if result.state != "failed"]
+        agreement = write_agreement(out / REPORTS, built)
+        if recipe.provenance.maps:
+            experts = [expert.name for expert in recipe.experts]
+            write_json(out / PROVENANCE / "legend.json", {"0": "background"} | _keyed(legend(experts)))
+    return BuildResult(dataset, tuple(results), _left_over(strangers), agreement, noticed)
+
+
+def _checked(recipe: Recipe) -> tuple[Finding, ...]:
+    """What is odd about a recipe as a whole; what no case can be built with ends the build before it begins."""
+    findings = tuple(check_settings(recipe))
+    errors = [finding.message for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        raise RecipeError("\n".join(errors))
+    return tuple(finding for finding in findings if finding.severity is Severity.WARNING)
+
+
+def _keyed(names: dict[int, str]) -> dict[str, str]:
+    return {str(number): name for number, name in names.items()}
 
 
 def _task(
@@ -196,7 +230,7 @@ def _task(
         case.image_path,
         *(path for expert in experts for path in (expert.inputs(case) or (expert.path(case),))),
     ]
-    settings = recipe.model_dump(mode="json", include={"scheme", "merge", "body", "tissues", "refine"})
+    settings = recipe.model_dump(mode="json", include=MATTERS)
     settings["experts"] = [expert.model_dump(mode="json") for expert in experts]
     settings["link"] = recipe.cts.link
     if recipe.refine is not None:  # a table that says the same of this case changes nothing
@@ -205,8 +239,9 @@ def _task(
     map_print = fingerprint(inputs, settings)
     prints = {MAP: map_print, PICTURE: fingerprint([], [map_print, recipe.picture.model_dump(mode="json")])}
     dataset = Dataset(out, recipe.atlas)
+    maps = provenance_files(out, case.id) if recipe.provenance.maps else ()
     outputs = {
-        MAP: (dataset.image_path(case.id), dataset.mask_path(case.id), report_file(out, case.id)),
+        MAP: (dataset.image_path(case.id), dataset.mask_path(case.id), report_file(out, case.id), *maps),
         PICTURE: (picture_file(out, case.id),),
     }
     due = tuple(
@@ -244,12 +279,14 @@ def _run(task: Task, recipe: Recipe, out: Path) -> Done:
     if MAP in task.stages:
         made = aggregate(case, ct, recipe)
         label_map, said = _refined(case, made.label_map, ct.grid, recipe)
+        made.decided[label_map != made.label_map] = GUIDELINES
         findings = [*made.findings, *said]
         _place_image(case.image_path, dataset.image_path(case.id), link=recipe.cts.link)
         write_label_map(dataset.mask_path(case.id), label_map, ct.grid, ct.header)
         _write_refinement_picture(out, case, ct, made.label_map, label_map, findings, recipe)
+        _write_provenance(out, case, ct, made, recipe)
         write_text(report_file(out, case.id).with_suffix(".md"), _page(out, case, findings))
-        report = case_report(case, label_map, made.experts, findings, ct.grid, recipe)
+        report = case_report(case, label_map, made, findings, ct.grid, recipe)
         write_json(report_file(out, case.id), report)
         seconds[MAP] = time.perf_counter() - begin
     else:
@@ -313,11 +350,30 @@ def _write_refinement_picture(
         ).save(scratch, optimize=True)
 
 
+def _write_provenance(out: Path, case: Case, ct: Volume, made: Aggregate, recipe: Recipe) -> None:
+    """Who decided where and who disagreed: a picture, and maps on the CT's grid where the recipe asks for them."""
+    picture = provenance_picture_file(out, case.id)
+    if recipe.provenance.picture:
+        with whole_file(picture) as scratch:
+            provenance_picture(ct, made, recipe).save(scratch, optimize=True)
+    else:
+        picture.unlink(missing_ok=True)
+    for path, values in zip(provenance_files(out, case.id), (made.decided, made.dissent), strict=True):
+        if recipe.provenance.maps:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_label_map(path, values, ct.grid, ct.header)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def _page(out: Path, case: Case, findings: Sequence[Finding]) -> str:
     pictures = [(picture_file(out, case.id).name, "the finished map over the CT")]
     refinement = refinement_picture_file(out, case.id)
     if refinement.exists():
         pictures.append((refinement.name, "above before, below after the guidelines"))
+    provenance = provenance_picture_file(out, case.id)
+    if provenance.exists():
+        pictures.append((provenance.name, "above who decided, below how many experts say otherwise"))
     return findings_page(case.id, findings, pictures)
 
 
@@ -356,6 +412,16 @@ def report_file(out: Path, case_id: str) -> Path:
 def refinement_picture_file(out: Path, case_id: str) -> Path:
     """Where the picture of a case before and after the guidelines goes."""
     return out / REPORTS / f"{case_id}.refined.png"
+
+
+def provenance_picture_file(out: Path, case_id: str) -> Path:
+    """Where the picture of who decided where goes."""
+    return out / REPORTS / f"{case_id}.provenance.png"
+
+
+def provenance_files(out: Path, case_id: str) -> tuple[Path, Path]:
+    """Where the maps of who decided, and of how many disagree, go."""
+    return out / PROVENANCE / f"{case_id}.nii.gz", out / DISAGREEMENT / f"{case_id}.nii.gz"
 
 
 def picture_file(out: Path, case_id: str) -> Path:

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dapatlas import __version__
-from dapatlas.aggregate import Recipe
+from dapatlas.aggregate import Aggregate, Recipe
+from dapatlas.aggregate.agreement import as_rows
+from dapatlas.aggregate.provenance import dissent_palette, legend, palette
 from dapatlas.dataset import Case
 from dapatlas.errors import DapatlasError
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme
-from dapatlas.volumes import SOFT_TISSUE_HU, Grid, Volume, measure, stacked, three_planes
+from dapatlas.volumes import SOFT_TISSUE_HU, Grid, Volume, captioned, measure, stacked, three_planes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,7 +30,7 @@ REPORTS = "reports"
 def case_report(
     case: Case,
     label_map: NDArray[np.uint8],
-    experts: Sequence[str],
+    made: Aggregate,
     findings: Sequence[Finding],
     grid: Grid,
     recipe: Recipe,
@@ -46,7 +48,7 @@ def case_report(
             "spacing_mm": list(grid.spacing),
             "orientation": grid.orientation,
         },
-        "experts": list(experts),
+        "experts": list(made.experts),
         "structures": {
             recipe.atlas[id_].name: {
                 "id": id_,
@@ -57,8 +59,59 @@ def case_report(
             for id_ in found.ids.tolist()
             if id_
         },
+        "decided": _shares(made, recipe),
+        "agreement": as_rows(made.agreement),
+        "agreement_with_result": as_rows(made.with_result),
         "findings": [finding.as_dict() for finding in findings],
     }
+
+
+def _shares(made: Aggregate, recipe: Recipe) -> dict[str, float]:
+    """Who decided which share of the labelled voxels, the largest first."""
+    counts = np.bincount(made.decided.ravel(order="K"), minlength=256)
+    total = max(1, int(counts[1:].sum()))
+    names = legend([expert.name for expert in recipe.experts])
+    shares = {name: round(counts[number] / total, 5) for number, name in names.items() if counts[number]}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def provenance_picture(ct: Volume, made: Aggregate, recipe: Recipe) -> Image:
+    """Above who decided each voxel, below how many experts say otherwise; the legend tells the colours."""
+    experts = [expert.name for expert in recipe.experts]
+    numbers = np.flatnonzero(np.bincount(made.decided.ravel(order="K"), minlength=256)).tolist()
+    colours = palette(len(experts))
+    rows = [
+        three_planes(
+            ct.array,
+            values,
+            ct.grid,
+            palette=table,
+            centre=_most_dissent(made),
+            window_hu=recipe.picture.window_hu,
+            opacity=0.6,
+            height_pixels=recipe.picture.height_pixels,
+        )
+        for values, table in ((made.decided, colours), (made.dissent, dissent_palette()))
+    ]
+    entries = [(_colour(colours, n), legend(experts)[n]) for n in numbers if n]
+    for n, text in ((1, "below: one expert says otherwise"), (2, "two"), (3, "three"), (4, "more")):
+        if (made.dissent >= n).any():
+            entries.append((_colour(dissent_palette(), n), text))
+    return captioned(stacked(rows), entries)
+
+
+def _colour(table: NDArray[np.uint8], number: int) -> tuple[int, int, int]:
+    red, green, blue = table[number].tolist()
+    return red, green, blue
+
+
+def _most_dissent(made: Aggregate) -> list[int] | None:
+    """The voxel through whose three planes most disagreement goes; ``None`` where there is none."""
+    some = made.dissent != 0
+    if not some.any():
+        return None
+    profiles = [some.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
+    return [int(profile.argmax()) for profile in profiles]
 
 
 def case_picture(ct: Volume, label_map: NDArray[np.uint8], recipe: Recipe) -> Image:
