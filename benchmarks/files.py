@@ -22,14 +22,18 @@ def read_nibabel(name: str, folder: Path) -> Prepared:
 
 
 def inflate(name: str, folder: Path) -> Prepared:
-    from isal import igzip
-
     from dapatlas.volumes import read_volume
 
-    target = read_volume(folder / name).array.T.data.cast("B")  # memory that is mapped already
+    # memory that is mapped already
+    return inflate_into(read_volume(folder / name).array.T.data.cast("B"), folder / name)
+
+
+def inflate_into(target: memoryview, path: Path) -> Prepared:
+    """Inflate a file into memory of at least its size."""
+    from isal import igzip
 
     def call() -> None:
-        with igzip.open(folder / name) as stream:
+        with igzip.open(path) as stream:
             done = 0
             while block := stream.readinto(target[done : done + (1 << 20)]):
                 done += block

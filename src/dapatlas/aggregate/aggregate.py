@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from dapatlas.aggregate.agreement import Pair, agreement_findings
 from dapatlas.aggregate.body import body_outline
-from dapatlas.aggregate.claims import Claim, LabelMap, Mask
+from dapatlas.aggregate.claims import Claim, LabelMap, Mask, Slabs
 from dapatlas.aggregate.consensus import Verdict, staple
 from dapatlas.aggregate.decide import Bench, TrustOrder
 from dapatlas.aggregate.merge import Merged, merge
-from dapatlas.aggregate.provenance import TISSUES
+from dapatlas.aggregate.provenance import Provenance
 from dapatlas.aggregate.recipe import ExpertSettings, Recipe
 from dapatlas.aggregate.sides import split_sides
 from dapatlas.aggregate.tidy import drop_small_pieces, smooth
@@ -40,10 +40,8 @@ class Aggregate:
         Who contributed, most trusted first.
     findings
         What was translated, disputed, filled.
-    decided
-        Who decided each voxel, as :mod:`dapatlas.aggregate.provenance` numbers them: the recipe's experts from 1.
-    dissent
-        How many experts say otherwise of each voxel.
+    provenance
+        Who decided each voxel, and how many disagree; the recipe's experts are numbered from 1.
     agreement
         How each two experts agree on each structure.
     with_result
@@ -53,8 +51,7 @@ class Aggregate:
     label_map: NDArray[np.uint8]
     experts: tuple[str, ...]
     findings: tuple[Finding, ...]
-    decided: NDArray[np.uint8]
-    dissent: NDArray[np.uint8]
+    provenance: Provenance
     agreement: tuple[Pair, ...]
     with_result: tuple[Pair, ...]
 
@@ -92,19 +89,22 @@ def aggregate(case: Case, ct: Volume, recipe: Recipe) -> Aggregate:
     )
     merged = merge(claims, bench, wholes, recipe.merge.disagreement, verdicts=verdicts, case=case.id)
     findings += [*settled, *merged.findings, *_tidied(merged, claims, wholes, ct.grid, recipe, case.id)]
-    body, outside = _body(merged, claims, wholes, ct, recipe, case.id)
-    filled, tissues = _filled(merged, body, wholes, ct, recipe, case.id)
-    merged.decided[(merged.decided == 0) & (filled != 0)] = TISSUES
-    merged.decided[filled == 0] = 0
+    provenance = Provenance(
+        Slabs.of(merged.decided, _recipe_numbers(bench.names, recipe)), Slabs.of(merged.dissent)
+    )
     pairs = tuple(merged.agreement.pairs(recipe.atlas, ct.grid.voxel_ml))
+    with_result = tuple(merged.agreement.with_result(recipe.atlas, ct.grid.voxel_ml))
+    label_map = merged.label_map
+    del merged  # two maps of the volume's size
+    body, outside = _body(label_map, claims, wholes, ct, recipe, case.id)
+    filled, tissues = _filled(label_map, body, wholes, ct, recipe, case.id)
     return Aggregate(
         filled,
         bench.names,
         (*findings, *outside, *tissues, *agreement_findings(pairs, case.id)),
-        remap(merged.decided, _recipe_numbers(bench.names, recipe)),
-        merged.dissent,
+        provenance.filled(filled),
         pairs,
-        tuple(merged.agreement.with_result(recipe.atlas, ct.grid.voxel_ml)),
+        with_result,
     )
 
 
@@ -158,7 +158,8 @@ def _tidied(
         findings += drop_small_pieces(merged.label_map, grid, wholes, recipe.merge.min_ml, case)
     if recipe.merge.smooth_mm:
         findings += smooth(merged.label_map, merged.decided, grid, wholes, recipe.merge.smooth_mm, case)
-    merged.decided[merged.label_map == 0] = 0
+    # what lies in spaces is decided by place and HU
+    merged.decided[_has(merged.label_map, [0, *wholes.spaces.values()])] = 0
     return findings
 
 
@@ -166,18 +167,18 @@ def _exact_of_heart(merged: Merged, claims: Sequence[Claim], wholes: Wholes) -> 
     """Where an expert decided that tells heart from heart tissue, as one in the atlas's own words does."""
     tissue = wholes.atlas[HEART_TISSUE].id if HEART_TISSUE in wholes.atlas else 0
     numbers = [number for number, claim in enumerate(claims, 1) if tissue in claim.knows]
-    return np.isin(merged.decided, numbers) if numbers else None
+    return _has(merged.decided, numbers) if numbers else None
 
 
 def _body(
-    merged: Merged, claims: Sequence[Claim], wholes: Wholes, ct: Volume, recipe: Recipe, case: str
+    label_map: LabelMap, claims: Sequence[Claim], wholes: Wholes, ct: Volume, recipe: Recipe, case: str
 ) -> tuple[Mask, list[Finding]]:
     """The body: what experts call so where any sees all of it, else its outline on the CT."""
     space = wholes.spaces.get(Container.BODY)
     if space is not None and any(_says(claim, space) for claim in claims):
-        return merged.label_map != 0, []
+        return label_map != 0, []
     body = body_outline(ct.array, ct.grid, **recipe.body.model_dump())
-    outside = int(np.count_nonzero((merged.label_map != 0) & ~body))
+    outside = int(np.count_nonzero((label_map != 0) & ~body))
     return body, _outside_body(outside, case)
 
 
@@ -186,18 +187,16 @@ def _says(claim: Claim, id_: int) -> bool:
 
 
 def _filled(
-    merged: Merged, body: Mask, wholes: Wholes, ct: Volume, recipe: Recipe, case: str
+    label_map: LabelMap, body: Mask, wholes: Wholes, ct: Volume, recipe: Recipe, case: str
 ) -> tuple[LabelMap, list[Finding]]:
     """Tissues where nobody claims a structure; spaces that experts found replace those guessed from organs."""
-    label_map = merged.label_map
     containers: dict[Container, Mask] = {}
     for space, id_ in wholes.spaces.items():
         where: Mask = label_map == id_
         if space is not Container.BODY and where.any():
             containers[space] = where
-    open_ = np.isin(label_map, list(wholes.spaces.values()))
-    label_map[open_] = 0
-    merged.decided[open_] = 0
+    if wholes.spaces:
+        label_map[_has(label_map, wholes.spaces.values())] = 0
     return fill_tissues(
         label_map,
         ct.array,
@@ -208,6 +207,13 @@ def _filled(
         containers=containers,
         case=case,
     )
+
+
+def _has(label_map: LabelMap, ids: Iterable[int]) -> Mask:
+    """Where a map has one of these ids; as ``np.isin``, which would need eight bytes a voxel."""
+    table = np.zeros(256, np.bool_)
+    table[list(ids)] = True
+    return remap(label_map, table)
 
 
 def _outside_body(voxels: int, case: str) -> list[Finding]:

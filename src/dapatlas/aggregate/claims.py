@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,22 @@ class Slabs:
         """Which slices of the last axis a slab holds."""
         start = number * self.thickness
         return slice(start, min(start + self.thickness, self.shape[-1]))
+
+    def counts(self) -> NDArray[np.int64]:
+        """How many voxels each id has, shape (256,)."""
+        counts = np.zeros(256, np.int64)
+        for slab in self:
+            counts += np.bincount(slab, minlength=256)
+        return counts
+
+    def rewritten(self, rule: Callable[..., LabelMap], *label_maps: LabelMap) -> Slabs:
+        """The same with other ids: ``rule`` gets a slab and what lies there in other maps, all flat, and returns it."""
+        blocks = []
+        for number, slab in enumerate(self):
+            slices = self.slices(number)
+            others = (label_map[..., slices].ravel(order="F") for label_map in label_maps)
+            blocks.append(_deflated(rule(slab, *others), None))
+        return replace(self, blocks=tuple(blocks))
 
     def inflated(self) -> LabelMap:
         """The whole map, Fortran order."""

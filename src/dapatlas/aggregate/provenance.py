@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dapatlas.aggregate.claims import LabelMap, Slabs
 
 DISPUTED = 249  # experts disagree, and the recipe calls that unknown
 CONSENSUS = 250  # several experts together, by STAPLE
@@ -24,6 +27,39 @@ OTHERS = {
     TISSUES: "tissue by HU and place",
     GUIDELINES: "anatomical guidelines",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who decided each voxel of a case, and how many disagree.
+
+    Attributes
+    ----------
+    decided
+        Numbers as above, kept deflated: whoever needs them all at once inflates them.
+    dissent
+        How many experts say otherwise of each voxel.
+    """
+
+    decided: Slabs
+    dissent: Slabs
+
+    def filled(self, label_map: LabelMap) -> Provenance:
+        """What nobody decided and ``label_map`` labels was filled; what it does not label was decided by nobody."""
+
+        def rule(decided: LabelMap, ids: LabelMap) -> LabelMap:
+            decided = np.where((decided == 0) & (ids != 0), np.uint8(TISSUES), decided)
+            return np.where(ids == 0, np.uint8(0), decided)
+
+        return replace(self, decided=self.decided.rewritten(rule, label_map))
+
+    def refined(self, before: LabelMap, after: LabelMap) -> Provenance:
+        """What changed was decided by the guidelines."""
+
+        def rule(decided: LabelMap, was: LabelMap, became: LabelMap) -> LabelMap:
+            return np.where(was != became, np.uint8(GUIDELINES), decided)
+
+        return replace(self, decided=self.decided.rewritten(rule, before, after))
 
 
 def legend(experts: Sequence[str]) -> dict[int, str]:

@@ -49,7 +49,7 @@ def split_sides(
         return list(claims), []
     made, findings = [], []
     for claim in claims:
-        counts = _counts(claim.words)
+        counts = claim.words.counts()
         own = [pair for pair in pairs if counts[pair.whole]]
         if own:
             plane, of = _plane(claim, claims, wholes.atlas, grid)
@@ -57,13 +57,6 @@ def split_sides(
             findings += [_told(claim.expert, pair, int(counts[pair.whole]), of, wholes, case) for pair in own]
         made.append(claim)
     return made, findings
-
-
-def _counts(words: Slabs) -> NDArray[np.int64]:
-    counts = np.zeros(256, np.int64)
-    for slab in words:
-        counts += np.bincount(slab, minlength=256)
-    return counts
 
 
 def _plane(claim: Claim, claims: Sequence[Claim], atlas: LabelScheme, grid: Grid) -> tuple[MidPlane, str]:

@@ -6,7 +6,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dapatlas.aggregate import Aggregate, Recipe, aggregate, experts_for
 from dapatlas.aggregate.check import check_settings
-from dapatlas.aggregate.provenance import GUIDELINES, legend
+from dapatlas.aggregate.provenance import legend
 from dapatlas.dataset import Case, Dataset
 from dapatlas.errors import DapatlasError, RecipeError
 from dapatlas.files import link_file, whole_file, write_json, write_text
@@ -279,7 +279,7 @@ def _run(task: Task, recipe: Recipe, out: Path) -> Done:
     if MAP in task.stages:
         made = aggregate(case, ct, recipe)
         label_map, said = _refined(case, made.label_map, ct.grid, recipe)
-        made.decided[label_map != made.label_map] = GUIDELINES
+        made = replace(made, provenance=made.provenance.refined(made.label_map, label_map))
         findings = [*made.findings, *said]
         _place_image(case.image_path, dataset.image_path(case.id), link=recipe.cts.link)
         write_label_map(dataset.mask_path(case.id), label_map, ct.grid, ct.header)
@@ -358,10 +358,11 @@ def _write_provenance(out: Path, case: Case, ct: Volume, made: Aggregate, recipe
             provenance_picture(ct, made, recipe).save(scratch, optimize=True)
     else:
         picture.unlink(missing_ok=True)
-    for path, values in zip(provenance_files(out, case.id), (made.decided, made.dissent), strict=True):
+    slabs = (made.provenance.decided, made.provenance.dissent)
+    for path, values in zip(provenance_files(out, case.id), slabs, strict=True):
         if recipe.provenance.maps:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_label_map(path, values, ct.grid, ct.header)
+            write_label_map(path, values.inflated(), ct.grid, ct.header)
         else:
             path.unlink(missing_ok=True)
 

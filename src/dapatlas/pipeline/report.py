@@ -68,7 +68,7 @@ def case_report(
 
 def _shares(made: Aggregate, recipe: Recipe) -> dict[str, float]:
     """Who decided which share of the labelled voxels, the largest first."""
-    counts = np.bincount(made.decided.ravel(order="K"), minlength=256)
+    counts = made.provenance.decided.counts()
     total = max(1, int(counts[1:].sum()))
     names = legend([expert.name for expert in recipe.experts])
     shares = {name: round(counts[number] / total, 5) for number, name in names.items() if counts[number]}
@@ -78,7 +78,8 @@ def _shares(made: Aggregate, recipe: Recipe) -> dict[str, float]:
 def provenance_picture(ct: Volume, made: Aggregate, recipe: Recipe) -> Image:
     """Above who decided each voxel, below how many experts say otherwise; the legend tells the colours."""
     experts = [expert.name for expert in recipe.experts]
-    numbers = np.flatnonzero(np.bincount(made.decided.ravel(order="K"), minlength=256)).tolist()
+    numbers = np.flatnonzero(made.provenance.decided.counts()).tolist()
+    dissent = made.provenance.dissent.inflated()
     colours = palette(len(experts))
     rows = [
         three_planes(
@@ -86,16 +87,16 @@ def provenance_picture(ct: Volume, made: Aggregate, recipe: Recipe) -> Image:
             values,
             ct.grid,
             palette=table,
-            centre=_most_dissent(made),
+            centre=_most_of(dissent),
             window_hu=recipe.picture.window_hu,
             opacity=0.6,
             height_pixels=recipe.picture.height_pixels,
         )
-        for values, table in ((made.decided, colours), (made.dissent, dissent_palette()))
+        for values, table in ((made.provenance.decided.inflated(), colours), (dissent, dissent_palette()))
     ]
     entries = [(_colour(colours, n), legend(experts)[n]) for n in numbers if n]
     for n, text in ((1, "below: one expert says otherwise"), (2, "two"), (3, "three"), (4, "more")):
-        if (made.dissent >= n).any():
+        if made.provenance.dissent.counts()[n:].any():
             entries.append((_colour(dissent_palette(), n), text))
     return captioned(stacked(rows), entries)
 
@@ -105,12 +106,14 @@ def _colour(table: NDArray[np.uint8], number: int) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _most_dissent(made: Aggregate) -> list[int] | None:
+def _most_of(dissent: NDArray[np.uint8]) -> list[int] | None:
     """The voxel through whose three planes most disagreement goes; ``None`` where there is none."""
-    some = made.dissent != 0
+    some = dissent != 0
     if not some.any():
         return None
-    profiles = [some.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
+    profiles = [
+        np.count_nonzero(some, axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)
+    ]
     return [int(profile.argmax()) for profile in profiles]
 
 
