@@ -74,3 +74,13 @@ def test_exported_labels_json_is_the_schemes(tmp_path: Path):
 def test_schemes_are_listed():
     assert {scheme["name"] for scheme in json.loads(run("schemes", "--json"))} >= {"dap", "totalsegmentator"}
     assert "TotalSegmentator v2" in run("schemes")
+
+
+def test_one_scheme_says_where_it_comes_from():
+    header = json.loads(run("schemes", "amos22", "--json"))
+    assert (header["name"], header["ids"], header["absent"]) == ("amos", 16, "truly_absent")
+    assert header["layout"]["kind"] == "label-maps"
+    assert len(header["sources"]) >= 2
+    page = run("schemes", "amos")
+    assert "truly_absent: means it is not there" in page
+    assert header["sources"][0] in page

@@ -153,3 +153,18 @@ def test_masks_on_different_grids_are_refused(tmp_path: Path, case: Case, organs
     save(folder / "spleen.nii.gz", (organs == SPLEEN).astype(np.uint8), np.diag([2.0, 2.0, 2.0, 1.0]))
     with pytest.raises(GridMismatchError, match=r"spleen.*another grid than liver.nii.gz.*spacing"):
         masks(tmp_path).propose(case)
+
+
+def test_the_cases_id_may_stand_before_the_structure_as_in_han_seg(tmp_path: Path, case: Case):
+    """HaN-Seg names its masks case_01_OAR_Parotid_L.seg.nrrd, beside the CT case_01_IMG_CT.nrrd."""
+    spinal_cord = np.zeros(SHAPE, np.uint8)
+    spinal_cord[4:6, 4:6] = 1
+    folder = tmp_path / "masks" / case.id
+    save(folder / f"{case.id}_OAR_SpinalCord.nii.gz", spinal_cord)
+    save(folder / f"{case.id}_IMG_CT.nii.gz", spinal_cord * 100)
+    expert = BinaryMasks(name="hn", scheme="han_seg", files=str(tmp_path / "masks" / "{case}"))
+    said = expert.propose(case)
+    (present,) = set(np.unique(said.label_map).tolist()) - {0}
+    assert said.scheme[present].name == "SpinalCord"
+    (finding,) = said.findings
+    assert (finding.code, "IMG_CT" in finding.message) == ("unknown-structure", True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dapatlas.labels import Code, LabelScheme, Link, Region, Relation, Side, Structure, TissueClass
+from dapatlas.labels import Absence, Code, LabelScheme, Link, Region, Relation, Side, Structure, TissueClass
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -32,6 +33,12 @@ RELATION_WORDS = {
 }
 
 
+ABSENCE_WORDS = {
+    Absence.NOT_ANNOTATED: "may not have been annotated",
+    Absence.TRULY_ABSENT: "means it is not there",
+}
+
+
 class Format(StrEnum):
     """What `export` writes; the names of `dapatlas.labels.export.FORMATS`."""
 
@@ -42,31 +49,64 @@ class Format(StrEnum):
 
 
 @app.command("schemes")
-def list_schemes(as_json: JsonOption = False) -> None:
-    """List the label schemes that come with dapatlas."""
+def list_schemes(
+    name: Annotated[
+        str | None, typer.Argument(help="Show all of this scheme's header.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the label schemes that come with dapatlas, or say where one comes from.
+
+    **Examples**
+
+        dapatlas labels schemes
+
+        dapatlas labels schemes amos
+    """
     from dapatlas.labels import load_scheme, scheme_names
 
-    schemes = [load_scheme(name) for name in scheme_names()]
+    schemes = [load_scheme(name)] if name else [load_scheme(known) for known in scheme_names()]
+    headers = [_header(scheme) for scheme in schemes]
     if as_json:
-        _print_json(
-            [
-                {
-                    "name": s.name,
-                    "title": s.title,
-                    "version": s.version,
-                    "ids": len(s),
-                    "licence": s.licence,
-                    "citation": s.citation,
-                    "home_page": s.home_page,
-                }
-                for s in schemes
-            ]
+        _print_json(headers[0] if name else headers)
+    elif name:
+        _print_header(headers[0])
+    else:
+        _print_table(
+            ["name", "ids", "title", "licence", "a missing label"],
+            [[s.name, str(len(s)), s.title, s.licence, ABSENCE_WORDS[s.absent]] for s in schemes],
         )
-        return
-    _print_table(
-        ["name", "ids", "title", "licence", "home page"],
-        [[s.name, str(len(s)), s.title, s.licence, s.home_page] for s in schemes],
-    )
+
+
+def _header(scheme: LabelScheme) -> dict[str, Any]:
+    return {
+        "name": scheme.name,
+        "title": scheme.title,
+        "version": scheme.version,
+        "ids": len(scheme),
+        "licence": scheme.licence,
+        "citation": scheme.citation,
+        "home_page": scheme.home_page,
+        "absent": scheme.absent,
+        "layout": asdict(scheme.layout),
+        "sources": scheme.sources,
+    }
+
+
+def _print_header(header: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from dapatlas.cli.console import output
+
+    rows = header | {f"files: {key}": value for key, value in header["layout"].items() if value}
+    del rows["layout"]
+    rows["sources"] = "\n".join(header["sources"])
+    rows["absent"] = f"{header['absent']}: {ABSENCE_WORDS[header['absent']]}"
+    table = Table.grid(padding=(0, 2))
+    for key, value in rows.items():
+        table.add_row(key.replace("_", " "), Text(str(value)))
+    output().print(table)
 
 
 @app.command("list")

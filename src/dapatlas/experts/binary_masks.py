@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -27,7 +27,8 @@ THREADS = 2  # each holds one mask; nearly all time goes to decompression, which
 class BinaryMasks(ReadyExpert):
     """A folder of binary masks a case, one file a structure, as TotalSegmentator writes them.
 
-    NIfTI, MetaImage and NRRD files; what is not 0 lies in the structure that the file is named after.
+    NIfTI, MetaImage and NRRD files; what is not 0 lies in the structure that the file is named after. The case's id and
+    an underscore may stand before it, as in HaN-Seg's ``case_01_OAR_Parotid_L.seg.nrrd``.
     """
 
     kind: Literal["binary-masks"] = "binary-masks"
@@ -58,7 +59,8 @@ class BinaryMasks(ReadyExpert):
                 f"files in {folder}; add them, correct `files`, or set `required = false` in the recipe"
             )
         scheme = load_scheme(self.scheme)
-        known = [path for path in paths if mask_name(path.name) in scheme]
+        names = {path: _said_of(path, case) for path in paths}
+        known = {path: name for path, name in names.items() if name in scheme}
         strangers = [path.name for path in paths if path not in known]
         if not known:
             raise none_known(strangers, scheme, folder, "files")
@@ -110,10 +112,14 @@ def read_mask(path: Path) -> tuple[PackedMask, Grid]:
     return PackedMask.of(mask_plane(array[:, :, k], path) for k in range(array.shape[2])), volume.grid
 
 
-def _by_id(paths: Iterable[Path], scheme: LabelScheme) -> dict[int, Path]:
+def _said_of(path: Path, case: Case) -> str:
+    return (mask_name(path.name) or "").removeprefix(f"{case.id}_")
+
+
+def _by_id(names: Mapping[Path, str], scheme: LabelScheme) -> dict[int, Path]:
     files: dict[int, Path] = {}
-    for path in paths:
-        structure = scheme[mask_name(path.name) or ""]
+    for path, name in names.items():
+        structure = scheme[name]
         other = files.setdefault(structure.id, path)
         if other != path:
             raise BadLabelsError(
