@@ -249,16 +249,19 @@ def voxels_of(label_map: np.ndarray, names: dict[str, int]) -> dict[str, int]:
     return {name: int(counts[dap()[name].id]) for name in names}
 
 
+def example_on(real_data: Path) -> Recipe:
+    return load_recipe(
+        Path(__file__).parents[2] / "examples" / "totalsegmentator.toml",
+        cts=str(real_data / "ct.nii.gz"),
+        expert_files={"totalsegmentator": str(real_data / "total.nii.gz")},
+    )
+
+
 @pytest.mark.real_data
 def test_the_real_ct_becomes_a_dense_map_that_keeps_every_voxel_of_totalsegmentator(
     real_data: Path, tmp_path: Path
 ):
-    example = Path(__file__).parents[2] / "examples" / "totalsegmentator.toml"
-    loaded = load_recipe(
-        example,
-        cts=str(real_data / "ct.nii.gz"),
-        expert_files={"totalsegmentator": str(real_data / "total.nii.gz")},
-    )
+    loaded = example_on(real_data)
     result = build(loaded.model_copy(update={"refine": None}), tmp_path, jobs=1)
     assert not result.failed
     case = Dataset(tmp_path)["ct"]
@@ -287,12 +290,7 @@ def test_the_real_ct_becomes_a_dense_map_that_keeps_every_voxel_of_totalsegmenta
 def test_what_the_guidelines_change_in_the_real_map_stands_in_the_report_to_the_voxel(
     real_data: Path, tmp_path: Path
 ):
-    example = Path(__file__).parents[2] / "examples" / "totalsegmentator.toml"
-    loaded = load_recipe(
-        example,
-        cts=str(real_data / "ct.nii.gz"),
-        expert_files={"totalsegmentator": str(real_data / "total.nii.gz")},
-    )
+    loaded = example_on(real_data)
     assert not build(loaded, tmp_path, jobs=1).failed
     built = Dataset(tmp_path)["ct"].label_map().array
     expected = said_in_dap(np.asanyarray(nib.load(real_data / "total.nii.gz").dataobj))

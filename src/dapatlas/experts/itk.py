@@ -6,7 +6,6 @@ change is one of sign alone, so it is exact.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dapatlas.errors import BadFileError, BadLabelsError
+from dapatlas.errors import BadFileError
 from dapatlas.experts.extras import needed
-from dapatlas.volumes import Grid, IntegralFloatWarning
+from dapatlas.volumes import Grid, as_ids
 
 SUFFIXES = (".mha", ".mhd", ".nrrd")
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -117,27 +116,6 @@ def read_itk_label_map(path: Path) -> tuple[NDArray[Any], Grid]:
             "a segmentation of 3D Slicer is of kind slicer-segmentation"
         )
     return as_ids(volume.channels[0], path), volume.grid
-
-
-def as_ids(array: NDArray[Any], path: Path) -> NDArray[Any]:
-    """Whole numbers of any type as unsigned integers; raises and warns as :func:`read_itk_label_map`."""
-    if array.dtype.kind == "f":
-        for k in range(array.shape[2]):
-            slab = array[:, :, k]
-            odd = slab[~(slab == np.rint(slab)) | ~np.isfinite(slab)]
-            if odd.size:
-                raise BadLabelsError(
-                    f"{path}: a label map holds whole numbers; found {odd[0]:g} in slice {k}; was it resampled with "
-                    "interpolation? Resample it again by nearest neighbour"
-                )
-        warnings.warn(
-            f"{path}: label map stored as {array.dtype}; its values are whole, so it was read as integers",
-            IntegralFloatWarning,
-            stacklevel=2,
-        )
-    if array.dtype.kind != "u" and array.min() < 0:
-        raise BadLabelsError(f"{path}: a label map has no negative ids; found {array.min():g}")
-    return array.astype(np.min_scalar_type(int(array.max())), order="F", copy=False)
 
 
 def _reader(path: Path) -> Any:

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from dapatlas.dataset import Case
 from dapatlas.errors import BadFileError
 from dapatlas.experts.expert import Proposal
-from dapatlas.experts.itk import ItkVolume, as_ids, read_itk
+from dapatlas.experts.itk import ItkVolume, read_itk
 from dapatlas.experts.overlay import Overlay
 from dapatlas.experts.ready import OneFileExpert, ct_grid, none_known, on_ct_grid, unknown_findings
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme, load_scheme
-from dapatlas.volumes import Grid, remap
+from dapatlas.volumes import Grid, as_ids, remap
 
 SEGMENT = re.compile(r"Segment(\d+)_Name")
 REFERENCE = re.compile(r"Reference image geometry\|([^|&]*)")

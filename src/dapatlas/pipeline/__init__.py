@@ -1,6 +1,7 @@
 """The pipeline: stages of a build as tasks over cases, and the journal that makes it resumable."""
 
-from dapatlas.pipeline.build import BuildResult, CaseResult, build, find_cases
+from dapatlas.pipeline.build import BuildResult, CaseResult, build
+from dapatlas.pipeline.find import find_cases
 from dapatlas.pipeline.journal import Journal, fingerprint
 from dapatlas.pipeline.refinement import Refined, refine_file, refine_folder
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,31 +11,38 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dapatlas.aggregate import Aggregate, Recipe, aggregate, experts_for
+from dapatlas.aggregate import Recipe, aggregate, experts_for
 from dapatlas.aggregate.check import check_settings
 from dapatlas.aggregate.provenance import legend
 from dapatlas.dataset import Case, Dataset
-from dapatlas.errors import DapatlasError, RecipeError
-from dapatlas.files import link_file, whole_file, write_json, write_text
+from dapatlas.errors import RecipeError
+from dapatlas.files import whole_file, write_json, write_text
 from dapatlas.findings import Finding, Severity
 from dapatlas.parallel import map_cases
 from dapatlas.pipeline.agreement import CohortAgreement, write_agreement
+from dapatlas.pipeline.case_files import (
+    PROVENANCE,
+    case_page,
+    picture_file,
+    place_image,
+    provenance_files,
+    report_file,
+    write_provenance,
+    write_refinement_picture,
+)
+from dapatlas.pipeline.find import find_cases
 from dapatlas.pipeline.journal import Entry, Journal, fingerprint, open_journal
 from dapatlas.pipeline.memory import peak_mb
 from dapatlas.pipeline.report import (
     REPORTS,
-    before_and_after,
     case_picture,
     case_report,
-    findings_page,
-    provenance_picture,
     story,
 )
 from dapatlas.refine import SexTable, read_sex_table, refine, sex_of
-from dapatlas.volumes import Grid, Volume, read_label_map, read_volume, write_label_map, write_volume
+from dapatlas.volumes import Grid, read_label_map, read_volume, write_label_map
 
 MAP, PICTURE = "map", "picture"  # the stages of a build, in order
-PROVENANCE, DISAGREEMENT = "provenance", "disagreement"  # folders
 
 # What of a recipe a map depends on, beside the experts that have a say in it.
 MATTERS = {"scheme", "merge", "body", "tissues", "refine", "provenance"}
@@ -112,43 +117,6 @@ class Done:
 
     seconds: dict[str, float]
     peak_mb: float
-
-
-def find_cases(recipe: Recipe) -> list[Case]:
-    """The CTs that a recipe names, as cases in name order.
-
-    Raises
-    ------
-    DapatlasError
-        No CT matches, or ``only`` names a case that is not there.
-    """
-    pattern = Path(recipe.cts.files)
-    cases = sorted(_matching(pattern, recipe), key=lambda case: case.id)
-    if not cases:
-        raise DapatlasError(
-            f"no CT found: the recipe's cts.files expects {pattern}; correct it or pass --cts"
-        )
-    if recipe.cts.only is not None:
-        missing = sorted(set(recipe.cts.only) - {case.id for case in cases})
-        if missing:
-            raise DapatlasError(
-                f"cts.only names {', '.join(missing)}, but the CTs at {pattern} are "
-                f"{', '.join(case.id for case in cases[:10])}{' …' if len(cases) > 10 else ''}"
-            )
-        cases = [case for case in cases if case.id in recipe.cts.only]
-    return cases
-
-
-def _matching(pattern: Path, recipe: Recipe) -> list[Case]:
-    if "{case}" not in str(pattern):
-        name = pattern.name.removesuffix(".gz").removesuffix(".nii")
-        return [Case(name, pattern, None, recipe.atlas)] if pattern.is_file() else []
-    head, *tail = str(pattern).split("{case}")
-    root = Path(head if head.endswith("/") else Path(head).parent)
-    wanted = re.compile(re.escape(head) + r"(?P<case>[^/.][^/]*?)" + "(?P=case)".join(map(re.escape, tail)))
-    glob = str(pattern.relative_to(root)).replace("{case}", "*")
-    found = ((path, wanted.fullmatch(str(path))) for path in root.glob(glob))
-    return [Case(match["case"], path, None, recipe.atlas) for path, match in found if match]
 
 
 def build(
@@ -281,11 +249,11 @@ def _run(task: Task, recipe: Recipe, out: Path) -> Done:
         label_map, said = _refined(case, made.label_map, ct.grid, recipe)
         made = replace(made, provenance=made.provenance.refined(made.label_map, label_map))
         findings = [*made.findings, *said]
-        _place_image(case.image_path, dataset.image_path(case.id), link=recipe.cts.link)
+        place_image(case.image_path, dataset.image_path(case.id), link=recipe.cts.link)
         write_label_map(dataset.mask_path(case.id), label_map, ct.grid, ct.header)
-        _write_refinement_picture(out, case, ct, made.label_map, label_map, findings, recipe)
-        _write_provenance(out, case, ct, made, recipe)
-        write_text(report_file(out, case.id).with_suffix(".md"), _page(out, case, findings))
+        write_refinement_picture(out, case, ct, made.label_map, label_map, findings, recipe)
+        write_provenance(out, case, ct, made, recipe)
+        write_text(report_file(out, case.id).with_suffix(".md"), case_page(out, case, findings))
         report = case_report(case, label_map, made, findings, ct.grid, recipe)
         write_json(report_file(out, case.id), report)
         seconds[MAP] = time.perf_counter() - begin
@@ -324,74 +292,6 @@ def _refined(
     )
 
 
-def _write_refinement_picture(
-    out: Path,
-    case: Case,
-    ct: Volume,
-    before: NDArray[np.uint8],
-    after: NDArray[np.uint8],
-    findings: Sequence[Finding],
-    recipe: Recipe,
-) -> None:
-    path = refinement_picture_file(out, case.id)
-    if np.array_equal(before, after):
-        path.unlink(missing_ok=True)  # of an earlier build
-        return
-    with whole_file(path) as scratch:
-        before_and_after(
-            ct.array,
-            before,
-            after,
-            ct.grid,
-            recipe.atlas,
-            findings,
-            window_hu=recipe.picture.window_hu,
-            opacity=recipe.picture.opacity,
-        ).save(scratch, optimize=True)
-
-
-def _write_provenance(out: Path, case: Case, ct: Volume, made: Aggregate, recipe: Recipe) -> None:
-    """Who decided where and who disagreed: a picture, and maps on the CT's grid where the recipe asks for them."""
-    picture = provenance_picture_file(out, case.id)
-    if recipe.provenance.picture:
-        with whole_file(picture) as scratch:
-            provenance_picture(ct, made, recipe).save(scratch, optimize=True)
-    else:
-        picture.unlink(missing_ok=True)
-    slabs = (made.provenance.decided, made.provenance.dissent)
-    for path, values in zip(provenance_files(out, case.id), slabs, strict=True):
-        if recipe.provenance.maps:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_label_map(path, values.inflated(), ct.grid, ct.header)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _page(out: Path, case: Case, findings: Sequence[Finding]) -> str:
-    pictures = [(picture_file(out, case.id).name, "the finished map over the CT")]
-    refinement = refinement_picture_file(out, case.id)
-    if refinement.exists():
-        pictures.append((refinement.name, "above before, below after the guidelines"))
-    provenance = provenance_picture_file(out, case.id)
-    if provenance.exists():
-        pictures.append((provenance.name, "above who decided, below how many experts say otherwise"))
-    return findings_page(case.id, findings, pictures)
-
-
-def _place_image(source: Path, target: Path, *, link: bool) -> None:
-    """Link or copy a CT into the data set; one that is not compressed is written anew as .nii.gz."""
-    if source.resolve() == target.resolve():
-        return
-    if not source.name.endswith(".gz"):
-        volume = read_volume(source)
-        write_volume(target, volume.array, volume.grid, volume.header)
-    elif link:
-        link_file(target, source.resolve())
-    else:
-        with whole_file(target) as scratch:
-            shutil.copyfile(source, scratch)
-
-
 def _left_over(strangers: Sequence[str]) -> tuple[Finding, ...]:
     return tuple(
         Finding(
@@ -403,28 +303,3 @@ def _left_over(strangers: Sequence[str]) -> tuple[Finding, ...]:
         )
         for case in strangers
     )
-
-
-def report_file(out: Path, case_id: str) -> Path:
-    """Where a case's counts, volumes and findings go."""
-    return out / REPORTS / f"{case_id}.json"
-
-
-def refinement_picture_file(out: Path, case_id: str) -> Path:
-    """Where the picture of a case before and after the guidelines goes."""
-    return out / REPORTS / f"{case_id}.refined.png"
-
-
-def provenance_picture_file(out: Path, case_id: str) -> Path:
-    """Where the picture of who decided where goes."""
-    return out / REPORTS / f"{case_id}.provenance.png"
-
-
-def provenance_files(out: Path, case_id: str) -> tuple[Path, Path]:
-    """Where the maps of who decided, and of how many disagree, go."""
-    return out / PROVENANCE / f"{case_id}.nii.gz", out / DISAGREEMENT / f"{case_id}.nii.gz"
-
-
-def picture_file(out: Path, case_id: str) -> Path:
-    """Where a case's overlay picture goes."""
-    return out / REPORTS / f"{case_id}.png"

@@ -3,10 +3,10 @@
 from dapatlas.volumes.components import Components, components, connected
 from dapatlas.volumes.field_of_view import FieldOfView
 from dapatlas.volumes.grid import Grid
+from dapatlas.volumes.ids import IntegralFloatWarning, as_ids
 from dapatlas.volumes.measure import Box, Measurement, Measurements, hull, joint_histogram, measure
 from dapatlas.volumes.nifti import (
     Header,
-    IntegralFloatWarning,
     Volume,
     read_grid,
     read_header,
@@ -32,6 +32,7 @@ __all__ = [
     "Measurement",
     "Measurements",
     "Volume",
+    "as_ids",
     "captioned",
     "components",
     "connected",

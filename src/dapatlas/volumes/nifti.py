@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +18,7 @@ from dapatlas.errors import BadFileError, BadLabelsError, GridMismatchError
 from dapatlas.files import whole_file
 from dapatlas.volumes.grid import Grid
 from dapatlas.volumes.gzipped import BLOCK_BYTES, open_reader, open_writer, read_into
+from dapatlas.volumes.ids import as_ids
 
 WRITE_THREADS = 4  # beyond that, cutting the array into blocks is what takes the time
 HEADER_CLASSES: dict[int, Any] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
@@ -26,10 +26,6 @@ MAX_HEADER_BYTES = 1 << 26  # header extensions larger than this are a corrupt o
 
 Header = nib.Nifti1Header  # Nifti2Header derives from it
 StrPath = str | os.PathLike[str]
-
-
-class IntegralFloatWarning(UserWarning):
-    """A label map is stored as floating point numbers, though they are all whole."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,17 +102,7 @@ def read_label_map(path: StrPath) -> Volume:
     """
     path = Path(path)
     volume = read_volume(path)
-    array = volume.array
-    if array.dtype.kind == "f":
-        _check_whole(array, path)
-        warnings.warn(
-            f"{path}: label map stored as {array.dtype}; its values are whole, so it was read as integers",
-            IntegralFloatWarning,
-            stacklevel=2,
-        )
-    if array.dtype.kind != "u" and array.min() < 0:
-        raise BadLabelsError(f"{path}: a label map has no negative ids; found {array.min():g}")
-    return Volume(array.astype(np.min_scalar_type(int(array.max())), copy=False), volume.grid, volume.header)
+    return Volume(as_ids(volume.array, path), volume.grid, volume.header)
 
 
 def read_slice(path: StrPath, index: int | None = None, axis: int = 2) -> NDArray[Any]:
@@ -300,17 +286,6 @@ def _scaled(array: NDArray[Any], header: Header) -> NDArray[Any]:
     scaled *= wide(slope)
     scaled += wide(inter)
     return scaled
-
-
-def _check_whole(array: NDArray[Any], path: Path) -> None:
-    for k in range(array.shape[2]):
-        slab = array[:, :, k]
-        odd = slab[~(slab == np.rint(slab)) | ~np.isfinite(slab)]
-        if odd.size:
-            raise BadLabelsError(
-                f"{path}: a label map holds whole numbers; found {odd[0]:g} in slice {k}; was it resampled with "
-                "interpolation? Resample it again by nearest neighbour"
-            )
 
 
 def _fitting_header(dtype: np.dtype[Any], grid: Grid, header: Header | None) -> Header:

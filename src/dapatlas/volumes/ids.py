@@ -1,0 +1,54 @@
+"""Voxel values of a label map, whatever type a file stores them in."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dapatlas.errors import BadLabelsError
+
+
+class IntegralFloatWarning(UserWarning):
+    """A label map is stored as floating point numbers, though they are all whole."""
+
+
+def as_ids(array: NDArray[Any], path: Path) -> NDArray[Any]:
+    """Whole numbers of any type as the smallest unsigned integers that hold them, shape (i, j, k), Fortran order.
+
+    ``path`` is told in errors.
+
+    Raises
+    ------
+    BadLabelsError
+        Values are negative or not whole.
+
+    Warns
+    -----
+    IntegralFloatWarning
+        They are stored as floating point numbers.
+    """
+    if array.dtype.kind == "f":
+        _check_whole(array, path)
+        warnings.warn(
+            f"{path}: label map stored as {array.dtype}; its values are whole, so it was read as integers",
+            IntegralFloatWarning,
+            stacklevel=3,
+        )
+    if array.dtype.kind != "u" and array.min() < 0:
+        raise BadLabelsError(f"{path}: a label map has no negative ids; found {array.min():g}")
+    return array.astype(np.min_scalar_type(int(array.max())), order="F", copy=False)
+
+
+def _check_whole(array: NDArray[Any], path: Path) -> None:
+    for k in range(array.shape[2]):
+        slab = array[:, :, k]
+        odd = slab[~(slab == np.rint(slab)) | ~np.isfinite(slab)]
+        if odd.size:
+            raise BadLabelsError(
+                f"{path}: a label map holds whole numbers; found {odd[0]:g} in slice {k}; was it resampled with "
+                "interpolation? Resample it again by nearest neighbour"
+            )
