@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property
 
 import fastremap
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from dapatlas.errors import RecipeError
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import Container, LabelScheme, Relation, Side, Structure, crosswalk
-from dapatlas.volumes import Grid, Measurements, hull, measure
+from dapatlas.volumes import Grid, Measurements, measure, to_nearest
 
 LabelMap = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -194,27 +194,11 @@ def _settle(
             voxels=voxels,
             remedy=f'name one in the recipe, for example choose = {{ {name} = "{options[0]}" }}',
         )
-    box = reduce(hull, (found[part].box for part in parts), found[whole].box)
-    _to_nearest(label_map[box], whole, parts, grid.spacing)
+    boxes = {part: found[part].box for part in parts}
+    to_nearest(label_map, whole, found[whole].box, boxes, grid.spacing)
     given = " and ".join(wholes.atlas[part].name for part in parts)
     message = f"{voxels} voxels of {name} that no part was found for went to the nearest of {given}"
     return Finding(case, Severity.INFO, "whole-to-nearest-part", message, structure=name, voxels=voxels)
-
-
-def _to_nearest(
-    block: LabelMap, whole: int, parts: Sequence[int], spacing: tuple[float, float, float]
-) -> None:
-    """Rename a whole's voxels to the part that is nearest, in place; of equals, the lower id."""
-    import edt
-
-    where = block == whole
-    best = np.full(int(where.sum()), np.inf, np.float32)
-    nearest = np.zeros(best.shape, np.uint8)
-    for part in parts:
-        away = edt.edt(np.asfortranarray(block != part), anisotropy=spacing)[where]
-        closer = away < best
-        nearest[closer], best[closer] = part, away[closer]
-    block[where] = nearest
 
 
 def _heart_tissue(label_map: LabelMap, wholes: Wholes, exact: Mask | None, case: str) -> list[Finding]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dapatlas.volumes import Box, Grid, components, connected, hull, remap
+from dapatlas.volumes import Box, Grid, components, connected, hull, overlap, remap
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.uint8]
@@ -229,7 +229,7 @@ class Pieces:
         if not near:
             return float("inf")
         around = self._around(piece.box, [int(reach_mm / mm) + 1 for mm in self.spacing])
-        box = _overlap(around, functools.reduce(hull, [other.box for other in near], piece.box))
+        box = overlap(around, functools.reduce(hull, [other.box for other in near], piece.box))
         theirs = np.isin(self.numbers[box], [other.number for other in near])
         if not theirs.any():
             return float("inf")
@@ -419,11 +419,6 @@ def grown(mask: Mask, voxels: int = 1) -> Mask:
             along[1:] |= before[:-1]
             along[:-1] |= before[1:]
     return out
-
-
-def _overlap(one: Box, other: Box) -> Box:
-    i, j, k = (slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
-    return i, j, k
 
 
 def _boxes_touch(one: Box, other: Box) -> bool:

@@ -4,7 +4,8 @@ from dapatlas.volumes.components import Components, components, connected
 from dapatlas.volumes.field_of_view import FieldOfView
 from dapatlas.volumes.grid import Grid
 from dapatlas.volumes.ids import IntegralFloatWarning, as_ids
-from dapatlas.volumes.measure import Box, Measurement, Measurements, hull, joint_histogram, measure
+from dapatlas.volumes.measure import Box, Measurement, Measurements, hull, joint_histogram, measure, overlap
+from dapatlas.volumes.nearest_label import to_nearest
 from dapatlas.volumes.nifti import (
     Header,
     Volume,
@@ -39,6 +40,7 @@ __all__ = [
     "hull",
     "joint_histogram",
     "measure",
+    "overlap",
     "read_grid",
     "read_header",
     "read_label_map",
@@ -49,6 +51,7 @@ __all__ = [
     "resample_labels",
     "stacked",
     "three_planes",
+    "to_nearest",
     "write_label_map",
     "write_volume",
 ]

@@ -93,6 +93,12 @@ def hull(one: Box, other: Box) -> Box:
     return i, j, k
 
 
+def overlap(one: Box, other: Box) -> Box:
+    """What two boxes have in common; a side's stop is not above its start where they have nothing."""
+    i, j, k = (slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return i, j, k
+
+
 def measure(label_map: NDArray[Any], grid: Grid) -> Measurements:
     """Count, box and centre of every label, in one pass over the volume.
 
