@@ -2,8 +2,10 @@
 
 from dapatlas.aggregate.aggregate import Aggregate, aggregate, experts_for
 from dapatlas.aggregate.body import body_outline
+from dapatlas.aggregate.check import check_recipe
 from dapatlas.aggregate.claims import Claim
 from dapatlas.aggregate.decide import Bench, TrustOrder
+from dapatlas.aggregate.explain import explain_recipe
 from dapatlas.aggregate.merge import Merged, merge
 from dapatlas.aggregate.recipe import Recipe
 from dapatlas.aggregate.recipe_file import load_recipe
@@ -21,7 +23,9 @@ __all__ = [
     "Wholes",
     "aggregate",
     "body_outline",
+    "check_recipe",
     "experts_for",
+    "explain_recipe",
     "fill_tissues",
     "load_recipe",
     "merge",

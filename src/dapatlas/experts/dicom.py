@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dapatlas.errors import BadFileError, DapatlasError
-from dapatlas.experts.extras import needed
+from dapatlas.extras import needed
 
 EXTRA = "dicom"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's x grows to the patient's left, y to the back

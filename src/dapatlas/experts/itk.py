@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dapatlas.errors import BadFileError
-from dapatlas.experts.extras import needed
+from dapatlas.extras import needed
 from dapatlas.volumes import Grid, as_ids
 
 SUFFIXES = (".mha", ".mhd", ".nrrd")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dapatlas.experts.extras import needed
+from dapatlas.extras import needed
 from dapatlas.labels import LabelScheme, Side, Structure, TissueClass
 from dapatlas.labels.structure import LEFT_MODIFIER, RIGHT_MODIFIER, Code
 
