@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dapatlas.aggregate.claims import Claim, Mask
-from dapatlas.errors import DapatlasError
+from dapatlas.extras import needed
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme
 from dapatlas.volumes import Box, hull
@@ -113,10 +113,7 @@ def staple(
 
 def _staple(masks: Sequence[Mask]) -> tuple[NDArray[np.float64], tuple[float, ...], tuple[float, ...]]:
     """Probability of each voxel, and each expert's sensitivity and specificity."""
-    try:
-        import SimpleITK as sitk  # noqa: N813  # its usual name
-    except ImportError:
-        raise DapatlasError("merge.staple needs SimpleITK: pip install 'dapatlas[itk]'") from None
+    sitk = needed("SimpleITK", "itk", "to settle structures by STAPLE")
     judge = sitk.STAPLEImageFilter()
     judge.SetForegroundValue(1.0)
     found = judge.Execute([sitk.GetImageFromArray(mask.astype(np.uint8).T) for mask in masks])
