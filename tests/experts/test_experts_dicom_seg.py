@@ -165,7 +165,7 @@ def test_tissue_is_nobodys_code(tmp_path: Path):
 def test_every_code_of_a_scheme_finds_its_own_structure_or_none(scheme: str):
     from pydicom.dataset import Dataset
 
-    from dapatlas.experts.segment_codes import structure_of
+    from dapatlas.formats.segment_codes import structure_of
 
     found = 0
     for structure in load_scheme(scheme):

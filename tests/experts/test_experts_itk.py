@@ -10,7 +10,7 @@ from expert_cases import AFFINES, LIVER, LPS_RAS, SHAPE, case_on, organs
 
 from dapatlas.errors import BadFileError, BadLabelsError, DapatlasError
 from dapatlas.experts import BinaryMasks, LabelMaps
-from dapatlas.experts.itk import itk_grid, read_itk
+from dapatlas.formats.itk import itk_grid, read_itk
 from dapatlas.volumes import IntegralFloatWarning
 
 sitk = pytest.importorskip("SimpleITK")

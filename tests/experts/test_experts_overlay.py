@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from dapatlas.errors import BadFileError, BadLabelsError
 from dapatlas.experts import BinaryMasks
-from dapatlas.experts.overlay import Overlay, PackedMask, overlaid
+from dapatlas.formats.overlay import Overlay, PackedMask, overlaid
 from dapatlas.labels import load_scheme
 
 BOX = (4, 3, 5)

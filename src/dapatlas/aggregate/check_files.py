@@ -11,10 +11,10 @@ from dapatlas.aggregate.recipe import ExpertSettings, Recipe
 from dapatlas.dataset import Case
 from dapatlas.dataset.names import case_id_of
 from dapatlas.errors import DapatlasError
-from dapatlas.experts.itk import is_itk, itk_grid
-from dapatlas.experts.planes import channel_file
 from dapatlas.experts.ready import OneFileExpert
 from dapatlas.findings import Finding, Severity
+from dapatlas.formats.itk import is_itk, itk_grid
+from dapatlas.formats.planes import channel_file
 from dapatlas.volumes import Grid, read_grid
 
 

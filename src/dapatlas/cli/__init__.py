@@ -18,6 +18,7 @@ from dapatlas.cli import labels, recipe
 from dapatlas.cli.build import build
 from dapatlas.cli.demo import demo
 from dapatlas.cli.phantom import phantom
+from dapatlas.cli.preview import preview
 from dapatlas.cli.refine import refine
 from dapatlas.cli.validate import validate
 from dapatlas.errors import DapatlasError
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(build)
 app.command()(refine)
 app.command()(validate)
+app.command()(preview)
 app.command()(demo)
 app.command()(phantom)
 app.add_typer(labels.app, name="labels")

@@ -12,11 +12,11 @@ from typing import Literal
 from dapatlas.dataset import Case
 from dapatlas.errors import BadFileError, BadLabelsError, GridMismatchError
 from dapatlas.experts.expert import Proposal
-from dapatlas.experts.itk import SUFFIXES as ITK_SUFFIXES
-from dapatlas.experts.itk import data_files, is_itk, itk_grid, read_itk
-from dapatlas.experts.overlay import Overlay, PackedMask
-from dapatlas.experts.planes import mask_plane, plane_file
 from dapatlas.experts.ready import ReadyExpert, none_known, on_ct_grid, unknown_findings
+from dapatlas.formats.itk import SUFFIXES as ITK_SUFFIXES
+from dapatlas.formats.itk import data_files, is_itk, itk_grid, read_itk
+from dapatlas.formats.overlay import Overlay, PackedMask
+from dapatlas.formats.planes import mask_plane, plane_file
 from dapatlas.labels import LabelScheme, load_scheme
 from dapatlas.volumes import Grid, IntegralFloatWarning
 

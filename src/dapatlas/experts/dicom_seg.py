@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from dapatlas.dataset import Case
 from dapatlas.errors import BadFileError
-from dapatlas.experts.dicom import EXTRA, LPS_TO_RAS, check_modality, our_errors
 from dapatlas.experts.expert import Proposal
-from dapatlas.extras import needed
-from dapatlas.experts.overlay import PackedMask, overlaid
 from dapatlas.experts.ready import OneFileExpert, none_known, on_ct_grid, unknown_findings
-from dapatlas.experts.segment_codes import structure_of
+from dapatlas.extras import needed
+from dapatlas.formats.dicom import EXTRA, LPS_TO_RAS, check_modality, our_errors
+from dapatlas.formats.overlay import PackedMask, overlaid
+from dapatlas.formats.segment_codes import structure_of
 from dapatlas.labels import LabelScheme, load_scheme
 from dapatlas.volumes import Grid
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from dapatlas.dataset import Case
 from dapatlas.experts.expert import Proposal
-from dapatlas.experts.itk import data_files, is_itk, read_itk_label_map
 from dapatlas.experts.ready import ReadyExpert, check_ids, missing, on_ct_grid
 from dapatlas.findings import Finding, Severity
+from dapatlas.formats.itk import data_files, is_itk, read_itk_label_map
 from dapatlas.labels import load_scheme
 from dapatlas.volumes import Grid, read_label_map
 

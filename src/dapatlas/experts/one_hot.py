@@ -14,10 +14,10 @@ from pydantic import Field, model_validator
 from dapatlas.dataset import Case
 from dapatlas.errors import BadLabelsError
 from dapatlas.experts.expert import Proposal
-from dapatlas.experts.overlay import Overlay, PackedMask
-from dapatlas.experts.planes import PlaneFile, channel_file
 from dapatlas.experts.ready import OneFileExpert, on_ct_grid
 from dapatlas.findings import Finding, Severity
+from dapatlas.formats.overlay import Overlay, PackedMask
+from dapatlas.formats.planes import PlaneFile, channel_file
 from dapatlas.labels import LabelScheme, load_scheme
 
 THRESHOLD = 0.5  # a structure more probable than not

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from dapatlas.dataset import Case
 from dapatlas.errors import GridMismatchError
-from dapatlas.experts.dicom import our_errors, read_dicom, to_ras
 from dapatlas.experts.expert import Proposal
-from dapatlas.experts.overlay import PackedMask, overlaid
 from dapatlas.experts.polygons import fill
 from dapatlas.experts.ready import OneFileExpert, ct_grid, none_known, unknown_findings
 from dapatlas.findings import Finding, Severity
+from dapatlas.formats.dicom import our_errors, read_dicom, to_ras
+from dapatlas.formats.overlay import PackedMask, overlaid
 from dapatlas.labels import LabelScheme, load_scheme
 from dapatlas.volumes import Grid
 

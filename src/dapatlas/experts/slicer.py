@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from dapatlas.dataset import Case
 from dapatlas.errors import BadFileError
 from dapatlas.experts.expert import Proposal
-from dapatlas.experts.itk import ItkVolume, read_itk
-from dapatlas.experts.overlay import Overlay
 from dapatlas.experts.ready import OneFileExpert, ct_grid, none_known, on_ct_grid, unknown_findings
 from dapatlas.findings import Finding, Severity
+from dapatlas.formats.itk import ItkVolume, read_itk
+from dapatlas.formats.overlay import Overlay
 from dapatlas.labels import LabelScheme, load_scheme
 from dapatlas.volumes import Grid, as_ids, remap
 
