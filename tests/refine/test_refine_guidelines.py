@@ -188,6 +188,23 @@ def test_the_far_half_of_a_rib_under_its_neighbours_name_is_joined(body: MakeBod
     spoiled.assert_mended("rib-joined")
 
 
+def test_a_rib_that_broke_off_its_head_is_not_taken_for_the_rib_it_touches(body: MakeBody) -> None:
+    """As coarse maps have it: the neck is gone, and further out the rib touches the next one."""
+    broken = body()
+    rib, above = broken.points("costa_6_left"), broken.points("costa_7_left")
+    spine = broken.points("vertebrae_T7")[:, :2].mean(axis=0)
+    away = np.linalg.norm((rib[:, :2] - spine) * broken.grid.spacing[:2], axis=1)
+    neck = rib[(away > 25) & (away < 50)]  # mm
+    broken.labels[tuple(neck.T)] = id_of("muscles")
+    outer = rib[away.argmax()]  # a bridge up to the next rib, where both are farthest out
+    over = above[np.abs(above[:, :2] - outer[:2]).sum(axis=1).argmin()]
+    for step in np.linspace(0, 0.9, 60):
+        broken.labels[tuple(np.rint(outer + step * (over - outer)).astype(int))] = id_of("costa_6_left")
+    refined, findings = broken.refined()
+    assert "rib-joined" not in codes(findings)
+    assert (refined[tuple(rib.T)] == id_of("costa_6_left")).mean() > 0.85
+
+
 def test_a_broken_rib_keeps_both_its_pieces(body: MakeBody) -> None:
     broken = body()
     rib = broken.points("costa_6_left")
@@ -203,6 +220,31 @@ def test_ribs_without_a_thoracic_vertebra_are_left(body: MakeBody) -> None:
     cut.rename("costa_5_left", "costa_6_left")
     _, findings = cut.refined(settings=RefineSettings(guidelines=("ribs",)))
     assert codes(findings) == {"ribs-not-applicable"}
+
+
+@pytest.mark.parametrize("missed", [("vertebrae_T6",), ("vertebrae_T2", "vertebrae_T9")])
+def test_ribs_of_a_vertebra_that_was_missed_keep_their_numbers(
+    body: MakeBody, missed: tuple[str, ...]
+) -> None:
+    gap = body()
+    for name in missed:
+        gap.rename(name, "muscles")
+    refined, _ = gap.refined()
+    ribs = np.isin(gap.labels, [id_of(name) for name in dap().names if name.startswith("costa_")])
+    np.testing.assert_array_equal(refined[ribs], gap.labels[ribs])
+
+
+def test_miscounted_ribs_are_renumbered_beside_a_vertebra_that_was_missed(body: MakeBody) -> None:
+    spoiled = body()
+    spoiled.rename("vertebrae_T6", "muscles")
+    truth = spoiled.labels.copy()
+    for number in range(2, 12):
+        spoiled.rename(f"costa_{number}_left", f"costa_{number - 1}_left")
+    spoiled.rename("costa_1_left", "muscles")
+    refined, _ = spoiled.refined()
+    for number in range(3, 11):  # anatomical 3 to 10; that of T6 is costa_7
+        rib = truth == id_of(f"costa_{number}_left")
+        assert (refined[rib] == id_of(f"costa_{number}_left")).mean() > 0.95, number
 
 
 def test_a_missing_rib_is_reported(body: MakeBody) -> None:

@@ -152,8 +152,9 @@ def _tidied(
     merged: Merged, claims: Sequence[Claim], wholes: Wholes, grid: Grid, recipe: Recipe, case: str
 ) -> list[Finding]:
     """Settle what is left of wholes, then the recipe's options on size and smoothness; in place."""
-    exact = _exact_of_heart(merged, claims, wholes)
-    _, findings = settle_wholes(merged.label_map, wholes, grid, case, exact=exact)
+    tissue = wholes.atlas[HEART_TISSUE].id if HEART_TISSUE in wholes.atlas else 0
+    told_apart = any(tissue in claim.knows for claim in claims)
+    _, findings = settle_wholes(merged.label_map, wholes, grid, case, heart_is_tissue=not told_apart)
     if recipe.merge.min_ml:
         findings += drop_small_pieces(merged.label_map, grid, wholes, recipe.merge.min_ml, case)
     if recipe.merge.smooth_mm:
@@ -161,13 +162,6 @@ def _tidied(
     # what lies in spaces is decided by place and HU
     merged.decided[_has(merged.label_map, [0, *wholes.spaces.values()])] = 0
     return findings
-
-
-def _exact_of_heart(merged: Merged, claims: Sequence[Claim], wholes: Wholes) -> Mask | None:
-    """Where an expert decided that tells heart from heart tissue, as one in the atlas's own words does."""
-    tissue = wholes.atlas[HEART_TISSUE].id if HEART_TISSUE in wholes.atlas else 0
-    numbers = [number for number, claim in enumerate(claims, 1) if tissue in claim.knows]
-    return _has(merged.decided, numbers) if numbers else None
 
 
 def _body(

@@ -27,7 +27,6 @@ from dapatlas.labels import Container, LabelScheme, Relation, Side, Structure, c
 from dapatlas.volumes import Grid, Measurements, measure, to_nearest
 
 LabelMap = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 # One chamber alone does not make a heart without chambers its tissue: TotalSegmentator has no chamber but the appendage
 # of the left atrium, which is part of that atrium.
@@ -146,7 +145,7 @@ class Wholes:
 
 
 def settle_wholes(
-    label_map: LabelMap, wholes: Wholes, grid: Grid, case: str = "", *, exact: Mask | None = None
+    label_map: LabelMap, wholes: Wholes, grid: Grid, case: str = "", *, heart_is_tissue: bool = True
 ) -> tuple[LabelMap, list[Finding]]:
     """Give what is left of each whole to the nearest of its parts, and the rest of a heart to its tissue.
 
@@ -160,8 +159,8 @@ def settle_wholes(
         Its grid.
     case
         Case id for the findings.
-    exact
-        Where the word of an expert stands that itself tells heart from heart tissue; nowhere where ``None``.
+    heart_is_tissue
+        Whether what of a heart is none of its chambers is its tissue; not so where an expert says itself what is.
 
     Returns
     -------
@@ -174,7 +173,9 @@ def settle_wholes(
     remaining = sorted(present & wholes.parts.keys(), key=lambda id_: (len(wholes.parts[id_]), id_))
     found = measure(label_map, grid) if remaining else None
     findings = [_settle(label_map, whole, found, wholes, grid, case) for whole in remaining if found]
-    return label_map, [*findings, *_heart_tissue(label_map, wholes, exact, case)]
+    if heart_is_tissue:
+        findings += _heart_tissue(label_map, wholes, case)
+    return label_map, findings
 
 
 def _settle(
@@ -201,14 +202,12 @@ def _settle(
     return Finding(case, Severity.INFO, "whole-to-nearest-part", message, structure=name, voxels=voxels)
 
 
-def _heart_tissue(label_map: LabelMap, wholes: Wholes, exact: Mask | None, case: str) -> list[Finding]:
+def _heart_tissue(label_map: LabelMap, wholes: Wholes, case: str) -> list[Finding]:
     """Where the chambers were found, what else was called heart is its tissue."""
     atlas = wholes.atlas
     if not all(name in atlas for name in (HEART, HEART_TISSUE, *CHAMBERS)):
         return []
     heart = label_map == atlas[HEART].id
-    if exact is not None:
-        heart &= ~exact
     voxels = int(np.count_nonzero(heart))
     present = set(fastremap.unique(label_map).tolist()) if voxels else set()
     if len(present & {atlas[name].id for name in CHAMBERS}) < MIN_CHAMBERS:

@@ -176,7 +176,7 @@ def _write_generalist(path: Path, case: Case, truth: np.ndarray, grid: Grid) -> 
     faulty, _ = plant(truth, grid, GENERALIST_ERRORS, len(case.id), skip_impossible=True)
     extent = [n * mm for n, mm in zip(grid.shape, grid.spacing, strict=True)]
     own = _coarser(grid, extent)
-    write_label_map(path, resample_labels(lookup[faulty], grid, own), own)
+    write_label_map(path, resample_labels(lookup[faulty], grid, own, keep_thin=True), own)
 
 
 def _coarser(grid: Grid, extent_mm: list[float]) -> Grid:

@@ -101,7 +101,11 @@ def _join_fragments(anatomy: Anatomy, thresholds: RibThresholds) -> None:
         host = max(hosts, key=lambda one: (touched[one.number], -one.number), default=None)
         if host is None or host.label == piece.label:
             continue
-        elsewhere = any(other.label == piece.label for other in headed.values())
+        # a stub at the spine is what this piece broke off from, not the rib of that name
+        elsewhere = any(
+            other.label == piece.label and other.voxels > thresholds.fragment_share * host.voxels
+            for other in headed.values()
+        )
         if piece.voxels <= thresholds.fragment_share * host.voxels or (
             elsewhere and not piece.at_edge and piece.voxels <= host.voxels
         ):
@@ -200,7 +204,7 @@ def _number(
     moves: dict[int, int] = {}
     followers: dict[int, int] = {}
     for side in (Side.LEFT, Side.RIGHT):
-        own = [head for head in heads if head.side is side]
+        own = _one_a_vertebra(anatomy, [head for head in heads if head.side is side], vertebrae)
         shifts: dict[int, set[int]] = {}
         for head in own:
             number = vertebrae[head.vertebra] - FIRST_THORACIC + 1
@@ -225,6 +229,23 @@ def _number(
 
     # all at once: one after the other, each rib would run into the next of the same name
     anatomy.pieces.relabel(moves | followers, reason)
+
+
+def _one_a_vertebra(anatomy: Anatomy, heads: list[RibHead], vertebrae: dict[int, int]) -> list[RibHead]:
+    """The heads of one side that can be counted: of several at one vertebra, the one that it bears.
+
+    Where a vertebra was missed, the ribs that it bears are nearest to the one above or below. The rib at that one's own
+    height is its own, and of equals the one that bears its number already; the others follow.
+    """
+
+    def strangeness(head: RibHead) -> tuple[float, bool]:
+        away = abs(head.height_mm - anatomy.pieces[head.vertebra].centre_mm[2])
+        return away, head.anatomical != vertebrae[head.vertebra] - FIRST_THORACIC + 1
+
+    counted: dict[int, RibHead] = {}
+    for head in sorted(heads, key=strangeness):
+        counted.setdefault(head.vertebra, head)
+    return list(counted.values())
 
 
 def _shift_of(anatomical: int, shifts: dict[int, set[int]]) -> int:
