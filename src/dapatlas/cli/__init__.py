@@ -14,12 +14,16 @@ from typing import Annotated
 import typer
 
 from dapatlas import __version__
-from dapatlas.cli import labels, recipe
+from dapatlas.cli import export, labels, recipe
 from dapatlas.cli.build import build
+from dapatlas.cli.card import card
 from dapatlas.cli.demo import demo
 from dapatlas.cli.phantom import phantom
 from dapatlas.cli.preview import preview
+from dapatlas.cli.publish import publish
 from dapatlas.cli.refine import refine
+from dapatlas.cli.split import split
+from dapatlas.cli.stats import stats
 from dapatlas.cli.validate import validate
 from dapatlas.errors import DapatlasError
 
@@ -34,9 +38,14 @@ app = typer.Typer(
 app.command()(build)
 app.command()(refine)
 app.command()(validate)
+app.command()(split)
+app.command()(publish)
 app.command()(preview)
+app.command()(card)
+app.command()(stats)
 app.command()(demo)
 app.command()(phantom)
+app.add_typer(export.app, name="export")
 app.add_typer(labels.app, name="labels")
 app.add_typer(recipe.app, name="recipe")
 

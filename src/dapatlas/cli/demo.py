@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from dapatlas.dataset import Dataset
     from dapatlas.pipeline.demo import Agreement
 
 
@@ -39,9 +40,9 @@ def demo(
     from dapatlas.dataset import Dataset, validate
     from dapatlas.findings import has_errors
     from dapatlas.pipeline import build
-    from dapatlas.pipeline.demo import agreement, make_inputs
+    from dapatlas.pipeline.demo import ATLAS, agreement, make_inputs
 
-    atlas = out / "atlas"
+    atlas = out / ATLAS
     with case_progress("making phantoms") as progress:
         recipe = make_inputs(out, subjects=subjects, size=size, seed=seed, jobs=jobs, progress=progress)
     with case_progress("building") as progress:
@@ -52,8 +53,35 @@ def demo(
         findings = validate(dataset, jobs, progress)
     print_findings(dataset, findings)
     _print_agreement(agreement(out, dataset))
+    _publish(dataset, jobs)
     if result.failed or has_errors(findings):
         raise typer.Exit(1)
+
+
+def _publish(dataset: Dataset, jobs: int | None) -> None:
+    """What people load and look at: statistics, and with the extra ``hub`` the preview table and the card."""
+    from rich.markup import escape
+
+    from dapatlas.cli.console import output
+    from dapatlas.cli.progress import case_progress
+    from dapatlas.errors import DapatlasError
+    from dapatlas.pipeline.carding import make_card
+    from dapatlas.pipeline.previewing import preview_dataset
+    from dapatlas.pipeline.statistics import dataset_statistics
+
+    with case_progress("measuring") as progress:
+        report = dataset_statistics(dataset, jobs=jobs, progress=progress).report
+    written = [report]
+    try:
+        with case_progress("previewing") as progress:
+            written += preview_dataset(dataset, jobs=jobs, progress=progress).shards
+        with case_progress("describing") as progress:
+            make_card(dataset, jobs=jobs, progress=progress)
+        written.append(dataset.path / "README.md")
+    except DapatlasError as error:
+        output().print(f"no preview table and card: {escape(str(error))}", soft_wrap=True)
+    for path in written:
+        output().print(f"published: {escape(str(path))}", soft_wrap=True)
 
 
 def _print_agreement(found: list[Agreement]) -> None:

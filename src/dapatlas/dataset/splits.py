@@ -91,7 +91,8 @@ def cross_validation(
     seed
         Another seed, another split; the same seed and traits in any order, the same split.
     stable
-        Decide by a hash of subject and seed alone: subjects stay where they are when others are added. Balances nothing.
+        Decide by a hash of subject and seed alone, so that subjects stay where they are when others are added;
+        nothing is balanced.
     stratify
         Of :data:`TRAITS`, what to balance; without ``stable``.
 
@@ -141,13 +142,11 @@ def named_parts(
         raise DapatlasError(f"fractions must be positive and add up to 1; found {found}, which is {total:g}")
     placed = _place(traits, fractions, seed, stable, stratify)
     fold = {name: _cases_of(traits, placed, [name]) for name in fractions}
-    return Splits(
-        (fold,), "stable" if stable else "stratified", seed, () if stable else tuple(stratify)
-    )
+    return Splits((fold,), "stable" if stable else "stratified", seed, () if stable else tuple(stratify))
 
 
 def balance(splits: Splits, traits: Iterable[CaseTraits]) -> list[dict[str, Any]]:
-    """What each part holds, ready for JSON: cases, subjects, subjects by sex and by number of studies, cases by view."""
+    """What each part holds, ready for JSON: subjects by sex and by number of studies, cases by field of view."""
     by_case = {trait.case: trait for trait in traits}
     studies = Counter(trait.subject for trait in by_case.values())
     rows = []
@@ -177,12 +176,18 @@ def _studies_class(number: int) -> str:
     return f"{MANY_STUDIES}+" if number >= MANY_STUDIES else str(number)
 
 
-def _cases_of(traits: Sequence[CaseTraits], placed: Mapping[str, str], parts: Sequence[str]) -> tuple[str, ...]:
+def _cases_of(
+    traits: Sequence[CaseTraits], placed: Mapping[str, str], parts: Sequence[str]
+) -> tuple[str, ...]:
     return tuple(sorted(trait.case for trait in traits if placed[trait.subject] in parts))
 
 
 def _place(
-    traits: Sequence[CaseTraits], shares: Mapping[str, float], seed: int, stable: bool, stratify: Sequence[str]
+    traits: Sequence[CaseTraits],
+    shares: Mapping[str, float],
+    seed: int,
+    stable: bool,
+    stratify: Sequence[str],
 ) -> dict[str, str]:
     """Subject to part."""
     strange = [name for name in stratify if name not in TRAITS]
@@ -200,8 +205,8 @@ def _place(
     empty = [name for name in shares if name not in placed.values()]
     if empty:
         raise DapatlasError(
-            f"by the hashes of seed {seed} no subject falls into part {', '.join(empty)}: {len(subjects)} subjects are few "
-            "for a stable split; take another seed, larger or fewer parts, or leave --stable out"
+            f"by the hashes of seed {seed} no subject falls into part {', '.join(empty)}: {len(subjects)} subjects are "
+            "few for a stable split; take another seed, larger or fewer parts, or leave --stable out"
         )
     return placed
 
@@ -238,9 +243,7 @@ def _deal(
     totals = counts.sum(axis=0)
     ought = np.outer(list(shares.values()), totals)  # [part, feature]
     rarest = np.where(counts > 0, totals, np.inf).min(axis=1)
-    order = sorted(
-        range(len(subjects)), key=lambda n: (rarest[n], -counts[n, 0], _hash(subjects[n], seed))
-    )
+    order = sorted(range(len(subjects)), key=lambda n: (rarest[n], -counts[n, 0], _hash(subjects[n], seed)))
     names, has, placed = list(shares), np.zeros_like(ought), {}
     luck = np.array([_hash(name, seed) for name in names]) * 1e-9  # settles ties, nothing else
     for position, n in enumerate(order):

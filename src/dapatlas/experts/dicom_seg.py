@@ -1,38 +1,14 @@
-"""DICOM Segmentation objects, through highdicom."""
+"""DICOM Segmentation objects as an expert."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from dapatlas.dataset import Case
-from dapatlas.errors import BadFileError
 from dapatlas.experts.expert import Proposal
 from dapatlas.experts.ready import OneFileExpert, none_known, on_ct_grid, unknown_findings
-from dapatlas.extras import needed
-from dapatlas.formats.dicom import EXTRA, LPS_TO_RAS, check_modality, our_errors
-from dapatlas.formats.overlay import PackedMask, overlaid
-from dapatlas.formats.segment_codes import structure_of
-from dapatlas.labels import LabelScheme, load_scheme
-from dapatlas.volumes import Grid
-
-OFF_GRID = 0.01  # of a voxel: how far a frame may lie beside its place in the stack
-BACKGROUND = "background"
-LABELMAP = "LABELMAP"
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame, shape (columns, rows): its place in the stack, and its segment, 0 where values say the segment."""
-
-    k: int
-    segment: int
-    values: NDArray[Any]
+from dapatlas.formats.dicom_seg import read_dicom_seg
+from dapatlas.labels import load_scheme
 
 
 class DicomSeg(OneFileExpert):
@@ -56,94 +32,9 @@ class DicomSeg(OneFileExpert):
             None of its segments is a structure of the scheme.
         """
         path, scheme = self.file(case, "DICOM segmentation"), load_scheme(self.scheme)
-        highdicom = needed("highdicom", EXTRA, f"to read {path}")
-        with our_errors(path):
-            file = highdicom.seg.segread(path)
-            check_modality(file, "SEG", path)
-            ids, strangers = _structures(file, scheme)
-            if not ids:
-                raise none_known(strangers, scheme, path, "segments")
-            grid = _grid(file, path)
-            masks = {} if file.SegmentationType == LABELMAP else _masks(file, grid, ids, path)
-            label_map = _from_numbers(file, grid, ids, path) if file.SegmentationType == LABELMAP else None
-        overlay = overlaid(grid.shape, masks)
-        findings = (
-            *unknown_findings(strangers, self.name, case, scheme, path),
-            *overlay.findings(self.name, case.id, scheme),
-        )
-        found = overlay.label_map if label_map is None else label_map
-        return on_ct_grid(self.name, case, scheme, found, grid, findings)
-
-
-def _structures(file: Any, scheme: LabelScheme) -> tuple[dict[int, int], list[str]]:
-    """Structure id of each segment number, and the labels of segments that the scheme does not know."""
-    ids: dict[int, int] = {}
-    strangers = []
-    for segment in file.SegmentSequence:
-        number, label = int(segment.SegmentNumber), str(segment.get("SegmentLabel", ""))
-        if label.lower() == BACKGROUND:
-            continue
-        structure = structure_of(segment, scheme)
-        if structure is None:
-            strangers.append(label or f"segment {number}")
-        else:
-            ids[number] = structure.id
-    return ids, strangers
-
-
-def _grid(file: Any, path: Path) -> Grid:
-    """The stack of all frames, indexed (column, row, slice)."""
-    geometry = file.get_volume_geometry()
-    if geometry is None:
-        raise BadFileError(
-            f"{path}: its frames are no stack of parallel slices at one distance, so they fit no volume; "
-            "export the segmentation on the grid of the CT"
-        )
-    slices, rows, columns = geometry.spatial_shape
-    affine = LPS_TO_RAS @ geometry.affine
-    return Grid((columns, rows, slices), affine[:, [2, 1, 0, 3]])
-
-
-def _frames(file: Any, grid: Grid, path: Path) -> Iterator[Frame]:
-    """All frames, decoded one by one, each at the place that its own position gives it."""
-    for place, groups in enumerate(file.PerFrameFunctionalGroupsSequence):
-        position = (*_group(file, groups, "PlanePositionSequence").ImagePositionPatient, 1.0)
-        index = grid.to_index((LPS_TO_RAS @ np.array(position, np.float64))[:3])
-        k = round(float(index[2]))
-        if np.abs(index - (0, 0, k)).max() > OFF_GRID or not 0 <= k < grid.shape[2]:
-            raise BadFileError(
-                f"{path}: frame {place + 1} lies off the stack of the others, at {index.round(3).tolist()} in voxels; "
-                "export the segmentation on the grid of the CT"
-            )
-        segment = 0
-        if file.SegmentationType != LABELMAP:
-            item = _group(file, groups, "SegmentIdentificationSequence")
-            segment = int(item.ReferencedSegmentNumber)
-        yield Frame(k, segment, file.get_stored_frame(place + 1).T)
-
-
-def _group(file: Any, groups: Any, keyword: str) -> Any:
-    """A functional group of a frame, which it may share with all others."""
-    source = groups if keyword in groups else file.SharedFunctionalGroupsSequence[0]
-    return source[keyword].value[0]
-
-
-def _masks(file: Any, grid: Grid, ids: Mapping[int, int], path: Path) -> dict[int, PackedMask]:
-    """The mask of each structure; several segments may be of one."""
-    half = int(file.get("MaximumFractionalValue", 1)) / 2 if file.SegmentationType == "FRACTIONAL" else 0
-    masks: dict[int, PackedMask] = {}
-    for frame in _frames(file, grid, path):
-        if frame.segment in ids:
-            masks.setdefault(ids[frame.segment], PackedMask()).put(frame.k, frame.values > half)
-    return masks
-
-
-def _from_numbers(file: Any, grid: Grid, ids: Mapping[int, int], path: Path) -> NDArray[np.uint8]:
-    """The map of a file whose voxels are segment numbers."""
-    label_map = np.zeros(grid.shape, np.uint8, order="F")
-    table = np.zeros(1 << 16, np.uint8)
-    for number, id_ in ids.items():
-        table[number] = id_
-    for frame in _frames(file, grid, path):
-        label_map[:, :, frame.k] = table[frame.values]
-    return label_map
+        found = read_dicom_seg(path, scheme)
+        if not found.known:
+            raise none_known(found.strangers, scheme, path, "segments")
+        overlaps = found.overlay.findings(self.name, case.id, scheme) if found.overlay else ()
+        findings = (*unknown_findings(found.strangers, self.name, case, scheme, path), *overlaps)
+        return on_ct_grid(self.name, case, scheme, found.label_map, found.grid, findings)

@@ -1,15 +1,47 @@
-"""Which structure of a scheme a coded DICOM segment is."""
+"""Which structure of a scheme a coded segment is, and which codes a structure is written with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from dapatlas.extras import needed
 from dapatlas.labels import LabelScheme, Side, Structure, TissueClass
 from dapatlas.labels.structure import LEFT_MODIFIER, RIGHT_MODIFIER, Code
 
 SIDES = {Side.LEFT: LEFT_MODIFIER, Side.RIGHT: RIGHT_MODIFIER}
+# DICOM PS3.16, CID 7150 "Segmentation Property Category"
+ANATOMICAL_STRUCTURE = Code("123037004", "Anatomical Structure")
+TISSUE = Code("85756007", "Tissue")
+
+
+class SegmentCodes(NamedTuple):
+    """The terms that DICOM and 3D Slicer want of a segment.
+
+    Attributes
+    ----------
+    category, kind
+        Property category and property type.
+    kind_modifier
+        Side of the property type.
+    region, region_modifier
+        Anatomic region, and its side.
+    """
+
+    category: Code
+    kind: Code
+    kind_modifier: Code | None
+    region: Code | None
+    region_modifier: Code | None
+
+
+def codes_of(structure: Structure) -> SegmentCodes:
+    """The terms of a structure; one that SNOMED CT has no concept for is "tissue", and its name says the rest."""
+    category = TISSUE if structure.tissue in (TissueClass.FAT, TissueClass.RESIDUAL) else ANATOMICAL_STRUCTURE
+    side, region = structure.snomed_modifier, structure.snomed_region
+    if region is not None:
+        return SegmentCodes(category, structure.snomed or TISSUE, None, region, side)
+    return SegmentCodes(category, structure.snomed or TISSUE, side, None, None)
 
 
 def structure_of(segment: Any, scheme: LabelScheme) -> Structure | None:

@@ -28,6 +28,38 @@ from dapatlas.volumes import write_label_map, write_volume
 PHANTOM_VERSION = 1
 TWO_STUDIES_EVERY = 3  # every third subject was scanned twice
 
+# What the card of a synthetic data set says of it; see `dapatlas card`.
+ATLAS_TOML = """\
+pretty_name = "Synthetic cohort"
+title = "Synthetic whole-body CT cohort"
+coverage = "whole-body"
+body_part = "Full body"
+description = '''
+Synthetic bodies with their label maps, drawn by dapatlas for demonstrations and tests. No person was scanned;
+nothing medical can be learnt from them.
+'''
+mask_licence = "Apache-2.0"
+ct_licence = "Apache-2.0; synthetic, no person was scanned"
+ct_redistributable = true
+tags = ["medical-imaging", "anatomy-segmentation", "synthetic"]
+notes = ["**Synthetic:** made by `dapatlas phantom`, not by a scanner."]
+citation = '''
+@article{jaus2023towards,
+  title   = {Towards Unifying Anatomy Segmentation: Automated Generation of a
+             Full-body CT Dataset via Knowledge Aggregation and Anatomical Guidelines},
+  author  = {Jaus, Alexander and Seibold, Constantin and Hermann, Kelsey and
+             Walter, Alexandra and Giske, Kristina and Haubold, Johannes and
+             Kleesiek, Jens and Stiefelhagen, Rainer},
+  journal = {arXiv preprint arXiv:2307.13375},
+  year    = {2023}
+}
+'''
+
+[[sources]]
+name = "The paper whose label scheme it follows"
+url = "https://arxiv.org/abs/2307.13375"
+"""
+
 Progress = Callable[[int, int], None]
 
 
@@ -106,7 +138,7 @@ def make_cohort(
 ) -> Dataset:
     """Make a synthetic data set, or finish one that was begun.
 
-    Writes ``images/``, ``masks/``, ``labels.json``, ``subjects.csv``, a ``ground_truth/`` folder and
+    Writes ``images/``, ``masks/``, ``labels.json``, ``subjects.csv``, ``atlas.toml``, a ``ground_truth/`` folder and
     ``ground_truth.json``.
     A finished case whose specification is unchanged is left as it is.
 
@@ -150,6 +182,7 @@ def make_cohort(
     sexes = {parse_case_name(case.case_id).subject: case.spec.sex.value for case in cases}
     rows = [f"{subject},{sex}" for subject, sex in sorted(sexes.items())]
     write_text(folder / "subjects.csv", "\n".join(["subject,sex", *rows]) + "\n")
+    write_text(folder / "atlas.toml", ATLAS_TOML)
     write_json(folder / "ground_truth.json", {"note": SYNTHETIC_NOTE, "seed": seed, "cases": records})
     return Dataset(dataset.path)
 

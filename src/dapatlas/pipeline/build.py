@@ -39,7 +39,7 @@ from dapatlas.pipeline.report import (
     case_report,
     story,
 )
-from dapatlas.refine import SexTable, read_sex_table, refine, sex_of
+from dapatlas.refine import SexTable, refine, sex_of, sex_tables
 from dapatlas.volumes import Grid, read_label_map, read_volume, write_label_map
 
 MAP, PICTURE = "map", "picture"  # the stages of a build, in order
@@ -268,9 +268,7 @@ def _run(task: Task, recipe: Recipe, out: Path) -> Done:
 
 
 def _sex_tables(recipe: Recipe) -> list[SexTable]:
-    if recipe.refine is None or recipe.refine.sex_table is None:
-        return []
-    return [read_sex_table(recipe.refine.sex_table)]
+    return [] if recipe.refine is None else sex_tables(recipe.refine.sex_table)
 
 
 def _refined(

@@ -27,7 +27,7 @@ from dapatlas.volumes import (
 
 Progress = Callable[[int, int], None]
 
-TRUTH, GENERALIST, SPECIALIST = "truth", "generalist", "specialist"
+TRUTH, GENERALIST, SPECIALIST, ATLAS = "truth", "generalist", "specialist", "atlas"
 GENERALIST_SCHEME = "totalsegmentator"
 GENERALIST_MM = 4.0  # it works on a grid of its own, coarser than the CT's and in another orientation
 UNSEEN_SHARE = 0.06  # of its structures, the generalist overlooks so many in each case
@@ -127,6 +127,11 @@ def make_inputs(
     for _, answer in map_cases(partial(propose_imperfectly, out=out), list(cohort), jobs):
         if isinstance(answer, Exception):
             raise answer
+    for name in (
+        "atlas.toml",
+        "subjects.csv",
+    ):  # what the atlas's card says of it, and who is a woman or a man
+        write_text(out / ATLAS / name, (out / TRUTH / name).read_text(encoding="utf-8"))
     recipe = out / "recipe.toml"
     write_text(recipe, RECIPE)
     return recipe

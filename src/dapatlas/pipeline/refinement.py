@@ -19,11 +19,10 @@ from dapatlas.parallel import map_cases
 from dapatlas.pipeline.journal import Entry, Journal, fingerprint, open_journal
 from dapatlas.pipeline.memory import peak_mb
 from dapatlas.pipeline.report import REPORTS, before_and_after, findings_page, story
-from dapatlas.refine import RefineSettings, SexTable, read_sex_table, refine, sex_of
+from dapatlas.refine import RefineSettings, SexTable, refine, sex_of, sex_tables
 from dapatlas.volumes import read_label_map, read_volume, write_label_map
 
 STAGE = "refine"
-SUBJECTS = "subjects.csv"  # what a data set knows of its subjects, sex among it
 MASKS, IMAGES = "masks", "images"
 
 Progress = Callable[[int, int], None]
@@ -95,7 +94,7 @@ def refine_file(
     _not_in_place(source, target)
     report = target.with_name(f"{case_id_of(target.name)}.findings.json")
     task = Task(case, source, target, report, None, "")
-    return _run(task, settings, scheme or dap(), _tables(sex_table, None))
+    return _run(task, settings, scheme or dap(), sex_tables(sex_table))
 
 
 def refine_folder(
@@ -143,7 +142,7 @@ def refine_folder(
     if not files:
         raise DapatlasError(f"{source}: no label map (.nii or .nii.gz) in it, nor in a folder masks/ of it")
     _not_in_place(source, out)
-    tables = _tables(sex_table, source / SUBJECTS)
+    tables = sex_tables(sex_table, source)
     with open_journal(out) as journal:
         if is_dataset:
             Dataset.create(out, scheme)
@@ -161,13 +160,6 @@ def refine_folder(
             if progress:
                 progress(len(results), len(tasks))
     return sorted(results, key=lambda result: result.case)
-
-
-def _tables(sex_table: Path | None, own: Path | None) -> list[SexTable]:
-    tables: list[SexTable] = [] if sex_table is None else [read_sex_table(sex_table)]
-    if own is not None and own.is_file():
-        tables.append(read_sex_table(own))
-    return tables
 
 
 def _not_in_place(source: Path, target: Path) -> None:

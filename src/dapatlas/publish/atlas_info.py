@@ -130,9 +130,7 @@ def read_atlas_info(path: Path) -> AtlasInfo:
         return AtlasInfo.model_validate({**(_own_table(like) if like else {}), **table})
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {_fault(fault)}" for fault in error.errors())
-        raise DapatlasError(
-            f"{path}: {faults} (`dapatlas card --init` writes a commented example)"
-        ) from None
+        raise DapatlasError(f"{path}: {faults} (`dapatlas card --init` writes a commented example)") from None
 
 
 def own_texts(scheme: str) -> AtlasInfo:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FEATURES = PREVIEW_FEATURES
 OPACITY = 0.5  # of the colours over the CT
-PNG_LEVEL = 6  # zlib's; fixed, so that the bytes do not depend on Pillow's default
+PNG_LEVEL = 3  # of zlib: less than half the time of its default of 6, files 6 % larger
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ SPELLINGS = {"f": Sex.FEMALE, "female": Sex.FEMALE, "m": Sex.MALE, "male": Sex.M
 UNKNOWN = ("", "o", "other", "u", "unknown", "n/a", "na", "none", "nan")  # O is DICOM's word for other
 
 SexTable = Mapping[str, Sex | None]
+SUBJECTS = "subjects.csv"  # what a data set knows of its subjects, sex among it
 
 
 def read_sex_table(path: Path) -> dict[str, Sex | None]:
@@ -52,6 +53,20 @@ def read_sex_table(path: Path) -> dict[str, Sex | None]:
         sex = SPELLINGS.get(word)
         table[name] = sex if table.get(name, sex) is sex else None
     return table
+
+
+def sex_tables(given: Path | None, folder: Path | None = None) -> list[SexTable]:
+    """The tables to ask: the one that is given, and a folder's own ``subjects.csv`` where it has one.
+
+    Raises
+    ------
+    BadFileError
+        As :func:`read_sex_table`.
+    """
+    paths = [] if given is None else [given]
+    if folder is not None and (folder / SUBJECTS).is_file():
+        paths.append(folder / SUBJECTS)
+    return [read_sex_table(path) for path in paths]
 
 
 def sex_of(case_id: str, subject: str, tables: Sequence[SexTable]) -> tuple[Sex | None, str]:

@@ -1,0 +1,250 @@
+"""`dapatlas publish`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dapatlas.dataset import Dataset
+    from dapatlas.findings import Finding
+    from dapatlas.publish.push import Pushed
+    from dapatlas.publish.upload_plan import UploadPlan
+
+CACHE = Path(".dapatlas", "sha256.json")
+
+
+def publish(
+    dataset: Annotated[
+        Path, typer.Argument(help="Folder with masks/, README.md, data/.", show_default=False)
+    ],
+    repo: Annotated[
+        str | None, typer.Option(help="Where to, e.g. `my-lab/my-atlas`.", show_default=False)
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would go up and what not; touch no network.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the files against SHA256SUMS, and stop.")
+    ] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    with_cts: Annotated[
+        bool, typer.Option("--with-cts", help="The CTs too, where their licence allows it (atlas.toml).")
+    ] = False,
+    with_subjects: Annotated[bool, typer.Option("--with-subjects", help="subjects.csv too.")] = False,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the token; by default HF_TOKEN or `hf auth login`.", show_default=False),
+    ] = None,
+    scheme: Annotated[
+        str, typer.Option(help="Label scheme of the masks; see `dapatlas labels schemes`.")
+    ] = "dap",
+    jobs: Annotated[
+        int | None, typer.Option(help="Worker processes for validation; one a processor by default.", min=1)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+) -> None:
+    """Upload a data set to the Hugging Face Hub: masks, card, preview, splits, checksums.
+
+    Only what belongs to a published data set goes up; everything else is listed as left out, with the reason. Before
+    anything is sent, the data set is validated and SHA256SUMS written. Run it again after an interruption: what has
+    arrived is not sent twice. Tokens are never printed. Exit code 1 when something is missing or unsound, or when
+    `--verify` finds a difference.
+
+    **Examples**
+
+        dapatlas publish DAP_Atlas --dry-run
+
+        dapatlas publish DAP_Atlas --repo my-lab/dap-atlas --private
+
+        dapatlas publish DAP_Atlas --verify
+    """
+    from dapatlas.dataset import Dataset
+    from dapatlas.labels import load_scheme
+    from dapatlas.publish.atlas_info import atlas_info
+    from dapatlas.publish.push import check_repo_name
+    from dapatlas.publish.ready import missing_parts
+    from dapatlas.publish.upload_plan import plan_upload
+
+    opened = Dataset(dataset, load_scheme(scheme))
+    silent = quiet or as_json
+    if verify:
+        _verify(opened, as_json=as_json, silent=silent)
+        return
+    if repo is None and not dry_run:
+        raise typer.BadParameter("give where to publish", param_hint="--repo")
+    if repo is not None:
+        check_repo_name(repo)
+    info = atlas_info(dataset, opened.scheme.name)
+    plan = plan_upload(
+        opened,
+        with_cts=with_cts,
+        cts_allowed=info.ct_redistributable,
+        ct_licence=info.ct_licence,
+        with_subjects=with_subjects,
+    )
+    findings = missing_parts(opened, plan)
+    if dry_run:
+        _show(opened, plan, findings, as_json=as_json, quiet=quiet)
+        return
+    _stop_at_errors(opened, findings, as_json=as_json, quiet=quiet)
+    _stop_at_errors(opened, _unsound(opened, jobs, silent=silent), as_json=as_json, quiet=quiet)
+    assert repo is not None  # seen to above
+    pushed = _send(opened, plan, repo, private, token_file, silent=silent)
+    _tell(pushed, plan, findings, as_json=as_json, quiet=quiet)
+
+
+def _unsound(dataset: Dataset, jobs: int | None, *, silent: bool) -> list[Finding]:
+    from dapatlas.cli.progress import case_progress
+    from dapatlas.publish.ready import unsound
+
+    with case_progress("validating", quiet=silent) as progress:
+        return unsound(dataset, jobs, progress)
+
+
+def _send(
+    dataset: Dataset, plan: UploadPlan, repo: str, private: bool, token_file: Path | None, *, silent: bool
+) -> Pushed:
+    from dapatlas.cli.progress import case_progress
+    from dapatlas.publish.checksums import write_sums
+    from dapatlas.publish.push import push, read_token
+    from dapatlas.publish.upload_plan import with_sums
+
+    token = read_token(token_file) if token_file else None
+    with case_progress("checksums", quiet=silent) as progress:
+        digests = write_sums(dataset.path, plan.sources, dataset.path / CACHE, progress)
+    with case_progress("uploading", quiet=silent) as progress:
+        return push(with_sums(plan, dataset), digests, repo, private=private, token=token, progress=progress)
+
+
+def _verify(dataset: Dataset, *, as_json: bool, silent: bool) -> None:
+    from dapatlas.cli.progress import case_progress
+    from dapatlas.cli.validate import print_findings
+    from dapatlas.findings import has_errors
+    from dapatlas.publish.checksums import SUMS, read_sums, verify_sums
+    from dapatlas.publish.upload_plan import plan_upload
+
+    listed = read_sums(dataset.path / SUMS)
+    there = plan_upload(dataset).sources
+    with case_progress("verifying", quiet=silent) as progress:
+        findings = verify_sums(dataset.path, listed, there, progress)
+    if as_json:
+        _print_json({"files": len(listed), "findings": [finding.as_dict() for finding in findings]})
+    elif not silent:
+        if findings:
+            print_findings(dataset, findings)
+        typer.echo(f"{len(listed)} files listed in {dataset.path / SUMS}, {len(findings)} findings")
+    if has_errors(findings):
+        raise typer.Exit(1)
+
+
+def _stop_at_errors(dataset: Dataset, findings: Sequence[Finding], *, as_json: bool, quiet: bool) -> None:
+    from dapatlas.cli.validate import print_findings
+    from dapatlas.findings import has_errors
+
+    if not has_errors(findings):
+        return
+    if as_json:
+        _print_json({"state": "not ready", "findings": [finding.as_dict() for finding in findings]})
+    elif not quiet:
+        print_findings(dataset, findings)
+        typer.echo("nothing was sent")
+    raise typer.Exit(1)
+
+
+def _show(
+    dataset: Dataset, plan: UploadPlan, findings: Sequence[Finding], *, as_json: bool, quiet: bool
+) -> None:
+    """What would happen."""
+    from dapatlas.cli.validate import print_findings
+    from dapatlas.findings import has_errors
+
+    if as_json:
+        said = [finding.as_dict() for finding in findings]
+        _print_json({"state": "dry run", **_plan_as_dict(plan), "findings": said})
+    elif not quiet:
+        _print_plan(plan)
+        if findings:
+            print_findings(dataset, findings)
+        typer.echo("dry run: nothing was sent; before an upload the data set is validated too")
+    if has_errors(findings):
+        raise typer.Exit(1)
+
+
+def _plan_as_dict(plan: UploadPlan) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "files": [{"name": file.name, "bytes": file.bytes} for file in plan.files],
+        "bytes": plan.bytes,
+        "left_out": [asdict(left) for left in plan.left_out],
+    }
+
+
+def _print_plan(plan: UploadPlan) -> None:
+    """A line a file; of a folder with many, a line for all of them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from dapatlas.cli.console import output
+
+    table = Table("goes up", "files", "size", box=None, pad_edge=False)
+    stays = Table("stays here", "files", "size", "why", box=None, pad_edge=False)
+    for column in (*table.columns[1:3], *stays.columns[1:3]):
+        column.justify = "right"
+    groups: dict[str, list[int]] = {}
+    for file in plan.files:
+        folder, slash, _ = file.name.rpartition("/")
+        groups.setdefault(f"{folder}{slash}" or file.name, []).append(file.bytes)
+    for name, sizes in groups.items():
+        table.add_row(Text(name), str(len(sizes)), _size(sum(sizes)))
+    table.add_row(Text("SHA256SUMS is written anew, then"), str(len(plan.files)), _size(plan.bytes))
+    for left in plan.left_out:
+        stays.add_row(Text(left.name), str(left.files), _size(left.bytes), Text(left.why))
+    output().print(table)
+    if plan.left_out:
+        output().print(stays)
+
+
+def _tell(
+    pushed: Pushed, plan: UploadPlan, findings: Sequence[Finding], *, as_json: bool, quiet: bool
+) -> None:
+    from dataclasses import asdict
+
+    if as_json:
+        said = [finding.as_dict() for finding in findings]
+        _print_json({"state": "published", **asdict(pushed), "bytes": plan.bytes, "findings": said})
+        return
+    if quiet:
+        return
+    for finding in findings:
+        typer.echo(f"{finding.severity}: {finding.message}; {finding.remedy}")
+    if pushed.others:
+        few = ", ".join(pushed.others[:3]) + (", …" if len(pushed.others) > 3 else "")
+        typer.echo(
+            f"{len(pushed.others)} files in the repository are not of this data set and were left: {few}"
+        )
+    typer.echo(
+        f"{pushed.sent} files sent ({_size(pushed.sent_bytes)}), {pushed.already_there} were there; all "
+        f"have the checksums of SHA256SUMS: {pushed.url}"
+    )
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def _size(size: float) -> str:
+    """Bytes in the decimal units that the Hub counts in."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.2f} TB"

@@ -1,0 +1,81 @@
+"""`dapatlas export`: the cases of a data set in a format that other programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from dapatlas.dataset import Case, Dataset
+from dapatlas.errors import DapatlasError
+from dapatlas.pipeline.journal import open_journal
+from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
+from dapatlas.publish.exports import Export, Written
+
+
+def export_cases(
+    dataset: Dataset,
+    out: Path,
+    export: Export,
+    *,
+    only: Sequence[str] = (),
+    jobs: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> list[Outcome[Written]]:
+    """Write the cases of a data set; what is up to date stays, and one bad case stops no other.
+
+    Parameters
+    ----------
+    dataset
+        Where the cases are.
+    out
+        Folder of the export; made if it is not there. It remembers what is done in ``.dapatlas``.
+    export
+        The format and its settings.
+    only
+        Ids of the cases to write; all by default, as far as they have what the format needs.
+    jobs
+        Worker processes; as many as processors when ``None``.
+    force
+        Write all of them again.
+    progress
+        Called with how many cases are done, and of how many.
+
+    Raises
+    ------
+    DapatlasError
+        There is no case to write, or none of such a name; another run is at work on ``out``.
+    """
+    if out.resolve() == dataset.path.resolve():
+        raise DapatlasError(f"{out}: give another folder for the export; this one is the data set's own")
+    cases = _cases(dataset, export, only)
+    works = [
+        Work(case.id, export.inputs(case), export.outputs(case, out), export.settings())
+        for case in cases.values()
+    ]
+    with open_journal(out) as journal:
+        do = partial(_write, cases=cases, export=export, out=out)
+        outcomes = run_stage(
+            f"export {export.kind}", works, do, journal, jobs=jobs, force=force, progress=progress
+        )
+        failed = [cases[outcome.case] for outcome in outcomes if outcome.state == "failed"]
+        export.finish(out, [case for case in cases.values() if case not in failed], failed)
+    return outcomes
+
+
+def _cases(dataset: Dataset, export: Export, only: Sequence[str]) -> Mapping[str, Case]:
+    """The cases to write, by id in rising order."""
+    wanted = [dataset[id_] for id_ in only] if only else [*dataset.cases, *dataset.unpaired]
+    usable = [case for case in wanted if case.mask_path and (case.image_path or not export.needs_ct)]
+    left = [case.id for case in wanted if case not in usable]
+    if (only and left) or not usable:
+        need = "a CT and a label map" if export.needs_ct else "a label map"
+        raise DapatlasError(
+            f"{dataset.path}: no case to write: {', '.join(left[:8]) or 'it has none'}; a case needs {need}"
+        )
+    return {case.id: case for case in sorted(usable, key=lambda case: case.id)}
+
+
+def _write(work: Work, *, cases: Mapping[str, Case], export: Export, out: Path) -> Written:
+    return export.write(cases[work.case], out)
