@@ -203,7 +203,7 @@ def _print_plan(plan: UploadPlan) -> None:
         groups.setdefault(f"{folder}{slash}" or file.name, []).append(file.bytes)
     for name, sizes in groups.items():
         table.add_row(Text(name), str(len(sizes)), _size(sum(sizes)))
-    table.add_row(Text("SHA256SUMS is written anew, then"), str(len(plan.files)), _size(plan.bytes))
+    table.add_row(Text("together (and SHA256SUMS)"), str(len(plan.files)), _size(plan.bytes))
     for left in plan.left_out:
         stays.add_row(Text(left.name), str(left.files), _size(left.bytes), Text(left.why))
     output().print(table)
