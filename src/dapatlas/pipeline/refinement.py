@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,29 +15,14 @@ from dapatlas.errors import BadLabelsError, DapatlasError
 from dapatlas.files import link_file, whole_file, write_json, write_text
 from dapatlas.findings import Finding
 from dapatlas.labels import LabelScheme, dap
-from dapatlas.parallel import map_cases
-from dapatlas.pipeline.journal import Entry, Journal, fingerprint, open_journal
-from dapatlas.pipeline.memory import peak_mb
-from dapatlas.pipeline.report import REPORTS, before_and_after, findings_page, story
+from dapatlas.pipeline.journal import open_journal
+from dapatlas.pipeline.report import REPORTS, before_and_after, findings_page
+from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.refine import RefineSettings, SexTable, refine, sex_of, sex_tables
 from dapatlas.volumes import read_label_map, read_volume, write_label_map
 
 STAGE = "refine"
 MASKS, IMAGES = "masks", "images"
-
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One label map to refine."""
-
-    case: str
-    source: Path
-    target: Path
-    report: Path
-    image: Path | None
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +41,6 @@ class Refined:
         All that is to say; empty where it was up to date.
     seconds
         Wall-clock time.
-    peak_mb
-        Largest memory of the process that did it, in MB.
     error
         Why it failed; empty otherwise.
     """
@@ -67,7 +50,6 @@ class Refined:
     changed: int = 0
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
-    peak_mb: float = 0.0
     error: str = ""
 
 
@@ -93,8 +75,10 @@ def refine_file(
         target = target / source.name
     _not_in_place(source, target)
     report = target.with_name(f"{case_id_of(target.name)}.findings.json")
-    task = Task(case, source, target, report, None, "")
-    return _run(task, settings, scheme or dap(), sex_tables(sex_table))
+    begin = time.perf_counter()
+    work = Work(case, (source,), (target, report))
+    findings = _run(work, settings, scheme or dap(), sex_tables(sex_table))
+    return Refined(case, "refined", _changed(findings), findings, time.perf_counter() - begin)
 
 
 def refine_folder(
@@ -146,20 +130,23 @@ def refine_folder(
     with open_journal(out) as journal:
         if is_dataset:
             Dataset.create(out, scheme)
-        tasks = [
-            _task(case, path, source, out, settings, scheme, tables, is_dataset=is_dataset)
+        works = [
+            _work(case, path, source, out, settings, scheme, tables, is_dataset=is_dataset)
             for case, path in files.items()
         ]
-        due = [task for task in tasks if force or not _is_done(task, journal)]
-        results = [Refined(task.case, "up to date") for task in tasks if task not in due]
-        if progress:
-            progress(len(results), len(tasks))
-        work = partial(_run, settings=settings, scheme=scheme, tables=tables)
-        for task, answer in map_cases(work, due, jobs):
-            results.append(_settle(task, answer, journal))
-            if progress:
-                progress(len(results), len(tasks))
-    return sorted(results, key=lambda result: result.case)
+        do = partial(_run, settings=settings, scheme=scheme, tables=tables)
+        outcomes = run_stage(STAGE, works, do, journal, jobs=jobs, force=force, progress=progress)
+    return [_refined(outcome) for outcome in outcomes]
+
+
+def _refined(outcome: Outcome[tuple[Finding, ...]]) -> Refined:
+    if outcome.answer is None:
+        return Refined(outcome.case, outcome.state, error=outcome.error)
+    return Refined(outcome.case, "refined", _changed(outcome.answer), outcome.answer, outcome.seconds)
+
+
+def _changed(findings: Sequence[Finding]) -> int:
+    return sum(finding.voxels for finding in findings if finding.expected)
 
 
 def _not_in_place(source: Path, target: Path) -> None:
@@ -167,7 +154,7 @@ def _not_in_place(source: Path, target: Path) -> None:
         raise DapatlasError(f"{source}: give another place for the refined maps: the originals are kept")
 
 
-def _task(
+def _work(
     case: str,
     path: Path,
     source: Path,
@@ -177,35 +164,24 @@ def _task(
     tables: Sequence[SexTable],
     *,
     is_dataset: bool,
-) -> Task:
+) -> Work:
+    """The map comes first, then the CT where there is one; the refined map first, then the report."""
     images = [source / IMAGES / f"{case}{suffix}" for suffix in (".nii.gz", ".nii")] if is_dataset else []
-    image = next((candidate for candidate in images if candidate.is_file()), None)
+    image = [candidate for candidate in images if candidate.is_file()][:1]
     sex, doubt = sex_of(case, parse_case_name(case).subject, tables)
-    wanted = [settings.model_dump(mode="json"), scheme.name, str(sex), doubt, __version__]
+    wanted = [settings.model_dump(mode="json"), scheme.name, str(sex), doubt]
     target = (out / MASKS if is_dataset else out) / f"{case}.nii.gz"
-    return Task(case, path, target, out / REPORTS / f"{case}.json", image, fingerprint([path], wanted))
+    return Work(case, (path, *image), (target, out / REPORTS / f"{case}.json"), wanted)
 
 
-def _is_done(task: Task, journal: Journal) -> bool:
-    return (
-        journal.is_done(task.case, STAGE, task.fingerprint) and task.target.exists() and task.report.exists()
-    )
-
-
-def _settle(task: Task, answer: Refined | Exception, journal: Journal) -> Refined:
-    if isinstance(answer, Exception):
-        error = story(answer)
-        journal.record(task.case, STAGE, Entry(task.fingerprint, "failed", 0, 0, error))
-        return Refined(task.case, "failed", error=error)
-    journal.record(task.case, STAGE, Entry(task.fingerprint, "done", answer.seconds, answer.peak_mb, ""))
-    return answer
-
-
-def _run(task: Task, settings: RefineSettings, scheme: LabelScheme, tables: Sequence[SexTable]) -> Refined:
+def _run(
+    work: Work, settings: RefineSettings, scheme: LabelScheme, tables: Sequence[SexTable]
+) -> tuple[Finding, ...]:
     """In a worker: refine one map and write everything that belongs to it."""
-    begin = time.perf_counter()
-    volume = read_label_map(task.source)
-    sex, doubt = sex_of(task.case, parse_case_name(task.case).subject, tables)
+    source, *images = work.inputs
+    target, report = work.outputs
+    volume = read_label_map(source)
+    sex, doubt = sex_of(work.case, parse_case_name(work.case).subject, tables)
     try:
         after, findings = refine(
             volume.array,
@@ -214,34 +190,34 @@ def _run(task: Task, settings: RefineSettings, scheme: LabelScheme, tables: Sequ
             settings=settings,
             sex=sex,
             sex_doubt=doubt,
-            case=task.case,
+            case=work.case,
         )
     except BadLabelsError as error:
-        raise BadLabelsError(f"{task.source}: {error}") from None
-    task.target.parent.mkdir(parents=True, exist_ok=True)
-    write_label_map(task.target, after, volume.grid, volume.header)
-    changed = sum(finding.voxels for finding in findings if finding.expected)
+        raise BadLabelsError(f"{source}: {error}") from None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_label_map(target, after, volume.grid, volume.header)
     pictures = []
-    if task.image is not None:
-        link_file(task.target.parent.parent / IMAGES / task.image.name, task.image.resolve())
-        if changed:
-            ct = read_volume(task.image)
-            picture = task.report.with_suffix(".png")
+    for image in images:
+        link_file(target.parent.parent / IMAGES / image.name, image.resolve())
+        if _changed(findings):
+            picture = report.with_suffix(".png")
             with whole_file(picture) as scratch:
-                before_and_after(ct.array, volume.array, after, volume.grid, scheme, findings).save(scratch)
+                ct = read_volume(image).array
+                before_and_after(ct, volume.array, after, volume.grid, scheme, findings).save(scratch)
             pictures.append((picture.name, "above before, below after the guidelines"))
-    write_json(task.report, _document(task, settings, findings))
-    if task.report.parent.name == REPORTS:
-        write_text(task.report.with_suffix(".md"), findings_page(task.case, findings, pictures))
-    seconds = time.perf_counter() - begin
-    return Refined(task.case, "refined", changed, tuple(findings), seconds, peak_mb())
+    write_json(report, _document(work.case, source, settings, findings))
+    if report.parent.name == REPORTS:
+        write_text(report.with_suffix(".md"), findings_page(work.case, findings, pictures))
+    return tuple(findings)
 
 
-def _document(task: Task, settings: RefineSettings, findings: Sequence[Finding]) -> dict[str, Any]:
+def _document(
+    case: str, source: Path, settings: RefineSettings, findings: Sequence[Finding]
+) -> dict[str, Any]:
     return {
-        "case": task.case,
+        "case": case,
         "dapatlas": __version__,
-        "source": str(task.source),
+        "source": str(source),
         "guidelines": list(settings.guidelines),
         "findings": [finding.as_dict() for finding in findings],
     }
