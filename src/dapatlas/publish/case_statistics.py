@@ -9,10 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dapatlas.errors import BadLabelsError
 from dapatlas.labels import LabelScheme
-from dapatlas.publish.statistics import structure_statistics
-from dapatlas.volumes import Grid, measure
+from dapatlas.publish.statistics import measured_in, structure_statistics
+from dapatlas.volumes import Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +132,7 @@ def case_statistics(
 
 def _without_ct(label_map: NDArray[Any], grid: Grid, scheme: LabelScheme) -> list[MeasuredStructure]:
     rows = []
-    for found in measure(label_map, grid):
-        if found.id not in scheme:
-            raise BadLabelsError(
-                f"id {found.id} ({found.voxels} voxels) is not in the scheme {scheme.name!r}; "
-                "name the scheme that the map is in"
-            )
+    for found in measured_in(scheme, label_map, grid):
         if found.id:
             i, j, k = found.box
             box = (i.start, i.stop, j.start, j.stop, k.start, k.stop)

@@ -126,6 +126,13 @@ def structure_statistics(
         raise GridMismatchError(
             f"a CT of shape {ct.shape} and a label map of shape {label_map.shape}; expected one grid for both"
         )
+    measured = measured_in(scheme, label_map, grid)
+    densities = _densities(label_map, ct, measured)
+    return [_row(found, densities[found.id], scheme) for found in measured if found.id]
+
+
+def measured_in(scheme: LabelScheme, label_map: NDArray[Any], grid: Grid) -> Measurements:
+    """Measure a label map all of whose ids a scheme has; raises BadLabelsError for any other."""
     measured = measure(label_map, grid)
     unknown = [str(id_) for id_ in measured.ids.tolist() if id_ not in scheme]
     if unknown:
@@ -133,8 +140,7 @@ def structure_statistics(
             f"ids outside the scheme {scheme.name!r}: {', '.join(unknown)}; "
             "name the scheme that the map is in; `dapatlas validate` tells how many voxels they have"
         )
-    densities = _densities(label_map, ct, measured)
-    return [_row(found, densities[found.id], scheme) for found in measured if found.id]
+    return measured
 
 
 def _row(found: Measurement, density: Density, scheme: LabelScheme) -> StructureRow:
