@@ -186,8 +186,7 @@ def _filled(
     """Tissues where nobody claims a structure; spaces that experts found replace those guessed from organs."""
     containers: dict[Container, Mask] = {}
     for space, id_ in wholes.spaces.items():
-        where: Mask = label_map == id_
-        if space is not Container.BODY and where.any():
+        if space is not Container.BODY and (where := label_map == id_).any():
             containers[space] = where
     if wholes.spaces:
         label_map[_has(label_map, wholes.spaces.values())] = 0

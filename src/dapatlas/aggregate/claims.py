@@ -16,9 +16,8 @@ from dapatlas.volumes import Box, FieldOfView, remap
 LabelMap = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-SLAB_VOXELS = (
-    1 << 22
-)  # worked on at a time: large enough for numpy, small enough for many experts side by side
+# Worked on at a time: large enough for numpy, small enough for many experts side by side.
+SLAB_VOXELS = 1 << 22
 LEVEL = 1  # of ISA-L's four: label maps shrink thirtyfold and come back at over 1 GB/s
 
 

@@ -17,7 +17,7 @@ from dapatlas.aggregate.claims import Claim, Mask
 from dapatlas.extras import needed
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme
-from dapatlas.volumes import Box, hull
+from dapatlas.volumes import Box, bounding_box, hull, padded
 
 MARGIN_VOXELS = 2  # of background around a structure, without which specificity means nothing
 MIN_PROBABILITY = 0.5
@@ -88,7 +88,7 @@ def staple(
     if not boxes:
         return None, []
     shape = claims[0].words.shape
-    box = _padded(reduce(hull, boxes.values()), shape)
+    box = padded(reduce(hull, boxes.values()), [MARGIN_VOXELS] * 3, shape)
     judges = [claim for claim in claims if id_ in claim.knows and _sees_all(claim, box)]
     if len(judges) < 2:
         message = f"{structure} cannot be settled by STAPLE: fewer than two experts know it and see all of it"
@@ -128,26 +128,10 @@ def _box(claim: Claim, id_: int) -> Box | None:
         slices = claim.words.slices(number)
         where = slab.reshape((*claim.words.shape[:-1], slices.stop - slices.start), order="F") == id_
         if where.any():
-            own = _tight(where, slices.start)
+            i, j, k = bounding_box(where)
+            own = (i, j, slice(k.start + slices.start, k.stop + slices.start))
             found = own if found is None else hull(found, own)
     return found
-
-
-def _tight(where: Mask, first: int) -> Box:
-    sides = []
-    for axis in range(3):
-        hits = np.flatnonzero(where.any(axis=tuple(other for other in range(3) if other != axis)))
-        sides.append(slice(int(hits[0]), int(hits[-1]) + 1))
-    i, j, k = sides
-    return i, j, slice(k.start + first, k.stop + first)
-
-
-def _padded(box: Box, shape: tuple[int, ...]) -> Box:
-    i, j, k = (
-        slice(max(0, side.start - MARGIN_VOXELS), min(n, side.stop + MARGIN_VOXELS))
-        for side, n in zip(box, shape, strict=True)
-    )
-    return i, j, k
 
 
 def _sees_all(claim: Claim, box: Box) -> bool:

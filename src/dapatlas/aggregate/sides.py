@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme
 from dapatlas.refine.landmarks import MIDLINE, MidPlane, fit_mid_plane
 from dapatlas.volumes import Grid, measure, remap
+
+Points = NDArray[np.float64]  # shape (n, 3)
 
 MIDLINE_NAMES = (*MIDLINE, "spinal_canal")
 
@@ -47,34 +50,41 @@ def split_sides(
     pairs = [_Pair(whole, *sides) for whole in wholes.parts if (sides := wholes.sides_of(whole))]
     if not pairs:
         return list(claims), []
+
+    @cache  # the most trusted claim is asked for every one that has no spine
+    def landmarks(number: int) -> Points:
+        return _landmarks(claims[number].words, wholes.atlas, grid)
+
     made, findings = [], []
-    for claim in claims:
+    for number, claim in enumerate(claims):
         counts = claim.words.counts()
         own = [pair for pair in pairs if counts[pair.whole]]
         if own:
-            plane, of = _plane(claim, claims, wholes.atlas, grid)
+            plane, of = _plane(number, claims, landmarks, grid)
             claim = replace(claim, words=_cut(claim, own, plane, grid))
             findings += [_told(claim.expert, pair, int(counts[pair.whole]), of, wholes, case) for pair in own]
         made.append(claim)
     return made, findings
 
 
-def _plane(claim: Claim, claims: Sequence[Claim], atlas: LabelScheme, grid: Grid) -> tuple[MidPlane, str]:
+def _plane(
+    number: int, claims: Sequence[Claim], landmarks: Callable[[int], Points], grid: Grid
+) -> tuple[MidPlane, str]:
     """The mid-sagittal plane in world mm, and whose landmarks it was fitted to (or that there were none)."""
-    for other in (claim, *claims):
-        points = _landmarks(other.words, atlas, grid)
+    for other in (number, *range(len(claims))):
+        points = landmarks(other)
         if len(points) > 1:
-            return fit_mid_plane(points), f"of {other.expert}"
-    points = _landmarks(claim.words, atlas, grid)
+            return fit_mid_plane(points), f"of {claims[other].expert}"
+    points = landmarks(number)
     if not len(points):
-        found = [one for one in measure(claim.label_map, grid) if one.id]
+        found = [one for one in measure(claims[number].label_map, grid) if one.id]
         points = np.average(
             [one.centroid_mm for one in found], axis=0, weights=[one.voxels for one in found]
         )[None]
     return MidPlane(float(points[0, 0]), 0.0, 0.0, 0.0), ""
 
 
-def _landmarks(words: Slabs, atlas: LabelScheme, grid: Grid) -> NDArray[np.float64]:
+def _landmarks(words: Slabs, atlas: LabelScheme, grid: Grid) -> Points:
     """Centres of what lies on the mid-line, shape (n, 3), world mm."""
     table = np.zeros(256, np.uint8)
     ids = [atlas[name].id for name in MIDLINE_NAMES if name in atlas]

@@ -111,10 +111,9 @@ def _refuse_contradictions(
 def _sexes(dataset: Dataset, sex_table: Path | None) -> dict[str, str]:
     """Case id to F or M, by the data set's own ``subjects.csv`` and the table given."""
     from dapatlas.dataset.split_traits import cases_to_split
-    from dapatlas.refine.patients import read_sex_table, sex_of
+    from dapatlas.refine import sex_of, sex_tables
 
-    own = dataset.path / "subjects.csv"
-    tables = [read_sex_table(path) for path in (sex_table, own if own.is_file() else None) if path]
+    tables = sex_tables(sex_table, dataset.path)
     told = {case.id: sex_of(case.id, case.subject, tables)[0] for case in cases_to_split(dataset)}
     return {case: sex.value for case, sex in told.items() if sex is not None}
 

@@ -80,6 +80,7 @@ def provenance_picture(ct: Volume, made: Aggregate, recipe: Recipe) -> Image:
     experts = [expert.name for expert in recipe.experts]
     numbers = np.flatnonzero(made.provenance.decided.counts()).tolist()
     dissent = made.provenance.dissent.inflated()
+    most = int(dissent.max())
     colours = palette(len(experts))
     rows = [
         three_planes(
@@ -96,7 +97,7 @@ def provenance_picture(ct: Volume, made: Aggregate, recipe: Recipe) -> Image:
     ]
     entries = [(_colour(colours, n), legend(experts)[n]) for n in numbers if n]
     for n, text in ((1, "below: one expert says otherwise"), (2, "two"), (3, "three"), (4, "more")):
-        if made.provenance.dissent.counts()[n:].any():
+        if n <= most:
             entries.append((_colour(dissent_palette(), n), text))
     return captioned(stacked(rows), entries)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dapatlas.volumes import Box, Grid, components, connected, hull, overlap, remap
+from dapatlas.volumes import Box, Grid, components, connected, hull, overlap, padded, remap
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.uint8]
@@ -402,11 +402,7 @@ class Pieces:
         )
 
     def _around(self, box: Box, voxels: Sequence[int]) -> Box:
-        i, j, k = (
-            slice(max(0, side.start - pad), min(n, side.stop + pad))
-            for side, n, pad in zip(box, self.labels.shape, voxels, strict=True)
-        )
-        return i, j, k
+        return padded(box, voxels, self.labels.shape)
 
 
 def grown(mask: Mask, voxels: int = 1) -> Mask:

@@ -15,7 +15,7 @@ from dapatlas.labels import LabelScheme, Sex, crosswalk, dap
 from dapatlas.refine.anatomy import FILLING, Anatomy, Note
 from dapatlas.refine.pieces import Change, Labels, Pieces
 from dapatlas.refine.settings import GUIDELINES, RefineSettings
-from dapatlas.volumes import Box, Grid, hull, remap, reorient
+from dapatlas.volumes import Box, Grid, bounding_box, hull, remap, reorient
 
 MAX_ROUNDS = (
     12  # two are usual: what one guideline mends may show another something, and the last changes nothing
@@ -127,15 +127,8 @@ def _is_dense(labels: Labels, filling: Sequence[int]) -> bool:
 
 def _content(labels: Labels) -> tuple[Box, tuple[tuple[bool, bool], ...]]:
     """The box that holds every label, and which of its faces are faces of the field of view."""
-    occupied = labels != 0
-    sides, faces = [], []
-    for axis, n in enumerate(labels.shape):
-        hits = np.flatnonzero(occupied.any(axis=tuple(other for other in range(3) if other != axis)))
-        first, last = int(hits[0]), int(hits[-1])
-        sides.append(slice(first, last + 1))
-        faces.append((first == 0, last == n - 1))
-    i, j, k = sides
-    return (i, j, k), tuple(faces)
+    box = bounding_box(labels != 0)
+    return box, tuple((side.start == 0, side.stop == n) for side, n in zip(box, labels.shape, strict=True))
 
 
 def _apply(anatomy: Anatomy, settings: RefineSettings) -> bool:

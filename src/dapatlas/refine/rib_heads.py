@@ -16,7 +16,7 @@ from dapatlas.labels import Side
 from dapatlas.refine.anatomy import Anatomy, while_unchanged
 from dapatlas.refine.landmarks import FIRST_THORACIC, Column, column
 from dapatlas.refine.pieces import Piece
-from dapatlas.volumes import Box
+from dapatlas.volumes import box_of_points, padded
 
 COSTAE = tuple(f"costa_{number}" for number in range(1, 13))  # costa_1 is the lowest: the twelfth rib
 RIBS = tuple(f"{costa}_{side}" for costa in COSTAE for side in ("left", "right"))
@@ -96,7 +96,7 @@ def nearest_vertebra(
     from scipy.ndimage import distance_transform_edt
 
     pads = [int(REACH_MM / mm) + 1 for mm in anatomy.pieces.spacing]
-    box = _box_around(index, pads, anatomy.pieces.labels.shape)
+    box = padded(box_of_points(index), pads, anatomy.pieces.labels.shape)
     numbers = anatomy.pieces.numbers[box]
     candidates = {piece.number for n, piece in vertebrae.pieces.items() if n >= FIRST_THORACIC - 1}
     theirs = np.isin(numbers, list(candidates))
@@ -111,13 +111,3 @@ def nearest_vertebra(
         votes[owner] = float((1 / (distances[distances <= REACH_MM] + SOFT_MM)).sum())
     best = max(votes, key=lambda number: (votes[number], -number))
     return best if votes[best] > 0 else None
-
-
-def _box_around(
-    index: np.ndarray[tuple[int, int], np.dtype[np.intp]], pads: list[int], shape: tuple[int, ...]
-) -> Box:
-    i, j, k = (
-        slice(max(0, int(low) - pad), min(n, int(high) + 1 + pad))
-        for low, high, pad, n in zip(index.min(axis=0), index.max(axis=0), pads, shape, strict=True)
-    )
-    return i, j, k

@@ -4,7 +4,18 @@ from dapatlas.volumes.components import Components, components, connected
 from dapatlas.volumes.field_of_view import FieldOfView
 from dapatlas.volumes.grid import Grid
 from dapatlas.volumes.ids import IntegralFloatWarning, as_ids
-from dapatlas.volumes.measure import Box, Measurement, Measurements, hull, joint_histogram, measure, overlap
+from dapatlas.volumes.measure import (
+    Box,
+    Measurement,
+    Measurements,
+    bounding_box,
+    box_of_points,
+    hull,
+    joint_histogram,
+    measure,
+    overlap,
+    padded,
+)
 from dapatlas.volumes.nearest_label import to_nearest
 from dapatlas.volumes.nifti import (
     Header,
@@ -34,6 +45,8 @@ __all__ = [
     "Measurements",
     "Volume",
     "as_ids",
+    "bounding_box",
+    "box_of_points",
     "captioned",
     "components",
     "connected",
@@ -41,6 +54,7 @@ __all__ = [
     "joint_histogram",
     "measure",
     "overlap",
+    "padded",
     "read_grid",
     "read_header",
     "read_label_map",

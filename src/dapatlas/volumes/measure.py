@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -96,6 +96,31 @@ def hull(one: Box, other: Box) -> Box:
 def overlap(one: Box, other: Box) -> Box:
     """What two boxes have in common; a side's stop is not above its start where they have nothing."""
     i, j, k = (slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return i, j, k
+
+
+def padded(box: Box, pads: Sequence[int], shape: Sequence[int]) -> Box:
+    """A box with so many voxels more on both sides of each axis, as far as an array of this shape goes."""
+    i, j, k = (
+        slice(max(0, side.start - pad), min(n, side.stop + pad))
+        for side, pad, n in zip(box, pads, shape, strict=True)
+    )
+    return i, j, k
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> Box:
+    """The box that just holds a three-dimensional mask that is true somewhere."""
+    sides = []
+    for axis in range(3):
+        hits = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        sides.append(slice(int(hits[0]), int(hits[-1]) + 1))
+    i, j, k = sides
+    return i, j, k
+
+
+def box_of_points(index: NDArray[np.intp]) -> Box:
+    """The box that just holds some voxels, shape (n, 3), at least one."""
+    i, j, k = (slice(int(low), int(high) + 1) for low, high in zip(index.min(0), index.max(0), strict=True))
     return i, j, k
 
 

@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from dapatlas.volumes.measure import Box, hull, overlap
+from dapatlas.volumes.measure import Box, box_of_points, hull, overlap, padded
 
 SLAB_VOXELS = 1 << 22
 FIRST_REACH_MM = 10.0  # what is farther from all of them is looked at again with twice the reach, and so on
@@ -68,7 +68,7 @@ def _nearest(
         pads = [int(reach_mm / mm) + 1 for mm in spacing]
         best[open_] = np.inf  # what was found beyond the reach is no distance yet
         for other in sorted(others):
-            near = open_[_inside(index[open_], _padded(others[other], pads, label_map.shape))]
+            near = open_[_inside(index[open_], padded(others[other], pads, label_map.shape))]
             if near.size:
                 away = _distances(label_map, index[near], other, others[other], pads, spacing)
                 closer = away < best[near]
@@ -89,8 +89,8 @@ def _distances(
     """Distance of some voxels to a label; right up to what the pads reach, too large beyond."""
     import edt
 
-    own = _box_of(index)
-    sources = overlap(held, _padded(own, pads, label_map.shape))
+    own = box_of_points(index)
+    sources = overlap(held, padded(own, pads, label_map.shape))
     if any(side.start >= side.stop for side in sources):
         return np.full(len(index), np.inf, np.float32)
     area = reduce(hull, (sources, own))
@@ -103,16 +103,3 @@ def _inside(index: Index, box: Box) -> NDArray[np.bool_]:
     low, high = np.array([[side.start, side.stop] for side in box]).T
     inside: NDArray[np.bool_] = ((index >= low) & (index < high)).all(axis=1)
     return inside
-
-
-def _box_of(index: Index) -> Box:
-    i, j, k = (slice(int(low), int(high) + 1) for low, high in zip(index.min(0), index.max(0), strict=True))
-    return i, j, k
-
-
-def _padded(box: Box, pads: list[int], shape: tuple[int, ...]) -> Box:
-    i, j, k = (
-        slice(max(0, side.start - pad), min(n, side.stop + pad))
-        for side, pad, n in zip(box, pads, shape, strict=True)
-    )
-    return i, j, k
