@@ -5,10 +5,10 @@ Every stage speaks through the same record, so that a report can gather them all
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
@@ -63,6 +63,14 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         """Every field under its own name, ready for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`as_dict`, by way of JSON; fields of other kinds of findings are passed over."""
+        known = {field.name: row[field.name] for field in fields(cls) if field.name in row}
+        box = known.get("box")
+        known["box"] = None if box is None else tuple((int(start), int(stop)) for start, stop in box)
+        return cls(**{**known, "severity": Severity(row["severity"])})
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

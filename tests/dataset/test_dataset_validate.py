@@ -22,7 +22,7 @@ A, B, C, D, E = CASES
 
 
 def check(folder: Folder, jobs: int = 1) -> list[Finding]:
-    return validate(Dataset(folder.path), jobs)
+    return validate(Dataset(folder.path), jobs, deep=True)
 
 
 def the_one(folder: Folder, case: str, severity: str, code: str) -> Finding:
@@ -373,7 +373,7 @@ def test_id_11_is_a_structure_in_another_scheme(folder: Folder) -> None:
     mask[0, 0, 0] = 11
     folder.write(folder.mask(A), mask)
     (folder.path / "labels.json").write_text(json.dumps({s.id: s.name for s in scheme}))
-    assert validate(Dataset(folder.path, scheme), 1) == []
+    assert validate(Dataset(folder.path, scheme), 1, deep=True) == []
 
 
 def test_empty_map(five: Folder) -> None:
@@ -520,7 +520,7 @@ def test_answer_is_the_same_for_any_number_of_jobs(five: Folder) -> None:
 
 def test_progress_is_told_case_by_case(five: Folder) -> None:
     told: list[tuple[int, int]] = []
-    validate(Dataset(five.path), 1, lambda done, total: told.append((done, total)))
+    validate(Dataset(five.path), 1, lambda done, total: told.append((done, total)), deep=True)
     assert told == [(n, 5) for n in range(6)]
 
 
@@ -560,7 +560,7 @@ def test_real_ct_is_sound(folder: Folder, real_data: Path) -> None:
         shutil.copy(real_data / f"{name}.nii.gz", folder.image(case))
         shutil.copy(real_data / f"{name.replace('ct', 'total')}.nii.gz", folder.mask(case))
     (folder.path / "labels.json").write_text(json.dumps({s.id: s.name for s in scheme}))
-    assert validate(Dataset(folder.path, scheme), 2) == []
+    assert validate(Dataset(folder.path, scheme), 2, deep=True) == []
 
 
 def plant_all(five: Folder) -> None:

@@ -34,7 +34,7 @@ def test_a_cohort_has_the_layout_and_the_names_of_the_atlas(cohort: Dataset) -> 
 
 def test_a_cohort_passes_validation(cohort: Dataset, tmp_path: Path) -> None:
     clean = make_cohort(tmp_path, 2, seed=4, **TINY)
-    assert not has_errors(validate(clean, jobs=1))
+    assert not has_errors(validate(clean, jobs=1, deep=True))
 
 
 def test_files_hold_the_phantom_with_its_errors(cohort: Dataset) -> None:

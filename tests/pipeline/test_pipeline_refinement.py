@@ -49,7 +49,7 @@ def test_a_data_set_is_refined_into_a_data_set(cohort: Path, tmp_path: Path) -> 
     results = json.loads(answer.stdout)
     assert {result["state"] for result in results} == {"refined"}
     dataset = Dataset(out)
-    assert not [finding for finding in validate(dataset, 1) if finding.severity == "error"]
+    assert not [finding for finding in validate(dataset, 1, deep=True) if finding.severity == "error"]
     for case in dataset:
         np.testing.assert_array_equal(case.label_map().array, truth_of(cohort, case.id))
         report = json.loads((out / "reports" / f"{case.id}.json").read_text())

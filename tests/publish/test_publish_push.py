@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 
 from dapatlas.cli.publish import publish
 from dapatlas.dataset import Dataset
+from dapatlas.dataset.manifest_writing import write_manifest
 from dapatlas.errors import BadFileError, DapatlasError
 from dapatlas.labels import dap
 from dapatlas.publish import push as pushing
@@ -199,9 +200,9 @@ def test_a_sound_data_set_is_not_validated_again_until_a_file_changes(
     calls: list[int] = []
     really = ready.validate
 
-    def counted(*arguments: object) -> object:
+    def counted(*arguments: object, **named: object) -> object:
         calls.append(1)
-        return really(*arguments)  # type: ignore[arg-type]
+        return really(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ready, "validate", counted)
     assert unsound(Dataset(atlas), 1) == []
@@ -214,6 +215,18 @@ def test_a_sound_data_set_is_not_validated_again_until_a_file_changes(
     assert unsound(Dataset(atlas), 1) == []
     (atlas / "labels.json").unlink()
     assert [finding.code for finding in unsound(Dataset(atlas), 1)] == ["labels-json-missing"]
+
+
+def test_a_manifest_that_lists_cts_lets_masks_alone_go_up_and_no_changed_mask(atlas: Path) -> None:
+    write_manifest(atlas, jobs=1)
+    shutil.rmtree(atlas / "images")
+    assert unsound(Dataset(atlas), 1) == []
+    mask = nib.load(atlas / "masks" / f"{CASES[2]}.nii.gz")
+    array = np.asarray(mask.dataobj)[::-1]
+    nib.save(nib.Nifti1Image(array, mask.affine), atlas / "masks" / f"{CASES[2]}.nii.gz")
+    assert [(found.case, found.code) for found in unsound(Dataset(atlas), 1)] == [
+        (CASES[2], "manifest-changed")
+    ]
 
 
 # --- checksums ------------------------------------------------------------------------------------------------------

@@ -14,10 +14,11 @@ from typing import Annotated
 import typer
 
 from dapatlas import __version__
-from dapatlas.cli import export, labels, recipe
+from dapatlas.cli import export, ingest, labels, manifest, recipe
 from dapatlas.cli.build import build
 from dapatlas.cli.card import card
 from dapatlas.cli.demo import demo
+from dapatlas.cli.fetch import fetch
 from dapatlas.cli.phantom import phantom
 from dapatlas.cli.preview import preview
 from dapatlas.cli.publish import publish
@@ -35,6 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(fetch)
+app.add_typer(ingest.app, name="ingest")
 app.command()(build)
 app.command()(refine)
 app.command()(validate)
@@ -48,6 +51,7 @@ app.command()(phantom)
 app.add_typer(export.app, name="export")
 app.add_typer(labels.app, name="labels")
 app.add_typer(recipe.app, name="recipe")
+app.add_typer(manifest.app, name="manifest")
 
 
 def _print_version(wanted: bool) -> None:

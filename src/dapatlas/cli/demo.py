@@ -50,7 +50,7 @@ def demo(
     print_table(result)
     dataset = Dataset(atlas)
     with case_progress("checking") as progress:
-        findings = validate(dataset, jobs, progress)
+        findings = validate(dataset, jobs, progress, deep=True)
     print_findings(dataset, findings)
     _print_agreement(agreement(out, dataset))
     _publish(dataset, jobs)

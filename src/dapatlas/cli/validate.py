@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dapatlas.dataset import Dataset
     from dapatlas.findings import Finding
 
+SOUND = "the data set is sound"
+SOUND_BY_HEADER = "sound by names, headers and sizes (--deep reads the voxels as well)"
+
 
 def validate(
     dataset: Annotated[
@@ -20,22 +23,28 @@ def validate(
     ],
     scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
     jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
+        int | None, typer.Option(help="Worker processes; by default 1, with --deep one a processor.", min=1)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every voxel: ids, sexes, HU, checksums, copies.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
 ) -> None:
-    """Check that a data set is sound: files, pairs, grids, ids, HU, labels.json.
+    """Check that a data set is sound: files, pairs, grids, types, labels.json; with --deep ids and HU too.
 
-    Reads every volume once. One bad file stops nothing: it is a finding like any other, with case,
-    severity, what was expected, what was found, and what to do. Exit code 1 when there are errors,
-    0 when there are none (warnings may be).
+    Names, headers and sizes tell by default, in a second or two for hundreds of cases. `--deep` reads every volume
+    once. A `manifest.jsonl` in the data set is compared with the files, by size and header or, with `--deep`, by
+    SHA-256.
+
+    One bad file stops nothing: it is a finding like any other, with case, severity, what was expected, what was
+    found, and what to do. Exit code 1 when there are errors, 0 when there are none (warnings may be).
 
     **Examples**
 
         dapatlas validate DAP_Atlas
 
-        dapatlas validate DAP_Atlas --json > findings.json
+        dapatlas validate DAP_Atlas --deep --json > findings.json
 
         dapatlas validate segmentations --scheme totalsegmentator --jobs 4
     """
@@ -47,11 +56,11 @@ def validate(
 
     opened = Dataset(dataset, load_scheme(scheme))
     with case_progress("checking", quiet=quiet) as progress:
-        findings = run(opened, jobs, progress)
+        findings = run(opened, jobs, progress, deep)
     if as_json:
-        _print_json(opened, findings)
+        _print_json(opened, findings, deep)
     elif not quiet:
-        print_findings(opened, findings)
+        print_findings(opened, findings, SOUND if deep else SOUND_BY_HEADER)
     if has_errors(findings):
         raise typer.Exit(1)
 
@@ -68,37 +77,33 @@ def _summary(dataset: Dataset, findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def _print_json(dataset: Dataset, findings: Sequence[Finding]) -> None:
+def _print_json(dataset: Dataset, findings: Sequence[Finding], deep: bool) -> None:
     import json
 
-    document = {**_summary(dataset, findings), "findings": [finding.as_dict() for finding in findings]}
+    document = {
+        **_summary(dataset, findings),
+        "deep": deep,
+        "findings": [finding.as_dict() for finding in findings],
+    }
     typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
 
 
-def print_findings(dataset: Dataset, findings: Sequence[Finding]) -> None:
-    """A row a finding, gravest first, then the counts."""
-    from rich.table import Table
+def print_findings(dataset: Dataset, findings: Sequence[Finding], sound: str = SOUND) -> None:
+    """A row a finding, gravest first, then the counts; ``sound`` is said where there is no finding."""
     from rich.text import Text
 
     from dapatlas.cli.console import output
+    from dapatlas.cli.findings import findings_table
 
-    colours = {"error": "red", "warning": "yellow", "info": "dim"}
     console = output()
     if findings:
-        table = Table("severity", "case", "code", "what is wrong, and what to do", box=None, pad_edge=False)
-        for finding in findings:
-            story = Text(finding.message)
-            if finding.remedy:
-                story.append(f"\n→ {finding.remedy}", style="dim")
-            severity = Text(finding.severity.value, style=colours[finding.severity.value])
-            table.add_row(severity, Text(finding.case or "(data set)"), Text(finding.code), story)
-        console.print(table)
+        console.print(findings_table(findings))
     counts = _summary(dataset, findings)
     verdict = (
         f"{_count(counts['cases'], 'case')} in {counts['dataset']}: "
         f"{_count(counts['errors'], 'error')}, {_count(counts['warnings'], 'warning')}"
     )
-    console.print(Text(verdict if findings else f"{verdict}; the data set is sound"), soft_wrap=True)
+    console.print(Text(verdict if findings else f"{verdict}; {sound}"), soft_wrap=True)
 
 
 def _count(number: int, noun: str) -> str:

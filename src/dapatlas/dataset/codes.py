@@ -23,6 +23,7 @@ class Code(StrEnum):
         return member
 
     NO_CASES = "no-cases", Severity.ERROR, "neither folder holds a single NIfTI file"
+    NO_MASKS = "no-masks", Severity.INFO, "there are CTs, and not one label map"
     STRAY_FILE = "stray-file", Severity.WARNING, "a file in images/ or masks/ is no .nii.gz or .nii"
     LABELS_MISSING = "labels-json-missing", Severity.ERROR, "there is no labels.json"
     LABELS_UNREADABLE = "labels-json-unreadable", Severity.ERROR, "labels.json is no JSON object of id → name"
@@ -84,6 +85,11 @@ class Code(StrEnum):
         "the values cannot be HU: no rescale, windowed or normalised",
     )
     HU_UNUSUAL = "hu-unusual", Severity.WARNING, "the CT has no air, no bone, or values beyond any scanner's"
+
+    MANIFEST_CHANGED = "manifest-changed", Severity.ERROR, "a file is not the one that the manifest lists"
+    MANIFEST_MISSING = "manifest-missing", Severity.ERROR, "a file that the manifest lists is gone"
+    MANIFEST_NEW = "manifest-new", Severity.WARNING, "a file is there that the manifest does not list"
+    MANIFEST_UNREADABLE = "manifest-unreadable", Severity.ERROR, "manifest.jsonl is no list of files"
 
 
 def finding(case: str, code: Code, message: str, **details: Any) -> Finding:

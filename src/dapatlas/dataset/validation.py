@@ -1,8 +1,12 @@
-"""Is a data set sound? Every case is read and checked, in parallel; one bad file stops nothing."""
+"""Is a data set sound? Every case is checked, by its headers or whole, in parallel; one bad file stops nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from dapatlas.dataset.case import Case
 from dapatlas.dataset.checks.cohort import CaseReport, check_duplicates, check_subject_sex
@@ -10,7 +14,10 @@ from dapatlas.dataset.checks.labels_json import check_labels_json
 from dapatlas.dataset.checks.names import check_name, check_pairs, check_spellings, check_stray
 from dapatlas.dataset.codes import Code, finding
 from dapatlas.dataset.dataset import Dataset
-from dapatlas.dataset.inspection import inspect_case
+from dapatlas.dataset.inspection import inspect_case, inspect_headers
+from dapatlas.dataset.manifest import MANIFEST, Entry, read_manifest
+from dapatlas.dataset.manifest_comparing import compare_file, new_files
+from dapatlas.errors import BadFileError
 from dapatlas.findings import Finding, Severity
 from dapatlas.parallel import WorkerDiedError, map_cases
 
@@ -19,18 +26,27 @@ Progress = Callable[[int, int], None]
 _RANK = {severity: rank for rank, severity in enumerate((Severity.ERROR, Severity.WARNING, Severity.INFO))}
 
 
-def validate(dataset: Dataset, jobs: int | None = None, progress: Progress | None = None) -> list[Finding]:
+def validate(
+    dataset: Dataset, jobs: int | None = None, progress: Progress | None = None, deep: bool = False
+) -> list[Finding]:
     """Check a data set against its contract.
+
+    By default names, headers and sizes tell; voxels are read of a file that does not seem whole, and of cases whose
+    files seem to be copies of each other. What only voxels tell (ids, sexes, HU, damage in the middle of a file) is
+    found with ``deep``. A manifest is compared by size and header, with ``deep`` by SHA-256.
 
     Parameters
     ----------
     dataset
         What to check; its scheme tells which ids are allowed.
     jobs
-        Worker processes; 1 works in this process, by default as many as there are processors for it.
-        Each holds one volume at a time.
+        Worker processes; 1 works in this process. By default as many as there are processors for it where volumes
+        are read, each holding one at a time, and 1 for headers, which are read before a worker has started.
     progress
-        Called as ``progress(done, total)`` in this process, once before the first case and after each.
+        Called as ``progress(done, total)`` in this process, once before the first case and after each; again from
+        the start for the cases that are read whole because of what their headers tell.
+    deep
+        Read every voxel.
 
     Returns
     -------
@@ -39,18 +55,92 @@ def validate(dataset: Dataset, jobs: int | None = None, progress: Progress | Non
         :class:`~dapatlas.dataset.codes.Code` lists the codes.
     """
     cases = (*dataset.cases, *dataset.unpaired)
-    if progress:
-        progress(0, len(cases))
-    reports = []
-    for done, (case, answer) in enumerate(map_cases(inspect_case, cases, jobs), start=1):
-        reports.append(_failed(case, answer) if isinstance(answer, Exception) else answer)
-        if progress:
-            progress(done, len(cases))
-    findings = _check_folder(dataset, cases)
+    listed, findings = _listed(dataset)
+    look = partial(_look, folder=dataset.path, listed=listed)
+    by_id = _looked_at(partial(look, deep=deep), cases, jobs if deep else jobs or 1, progress)
+    if not deep and (alike := _alike(by_id)):
+        doubtful = [case for case in cases if case.id in alike]
+        by_id |= _looked_at(partial(look, deep=True), doubtful, jobs, progress)
+    reports = by_id.values()
+    findings += _check_folder(dataset, cases)
+    findings += _check_manifest(dataset.path, listed, cases, deep)
     findings += [found for report in reports for found in report.findings]
     findings += check_duplicates(reports)
     findings += check_subject_sex(reports)
     return sorted(findings, key=_order)
+
+
+def _looked_at(
+    look: Callable[[Case], CaseReport], cases: Sequence[Case], jobs: int | None, progress: Progress | None
+) -> dict[str, CaseReport]:
+    """Report on each case, by its id, in the order of completion."""
+    if progress:
+        progress(0, len(cases))
+    reports = {}
+    for done, (case, answer) in enumerate(map_cases(look, cases, jobs), start=1):
+        reports[case.id] = _failed(case, answer) if isinstance(answer, Exception) else answer
+        if progress:
+            progress(done, len(cases))
+    return reports
+
+
+def _look(case: Case, folder: Path, listed: Mapping[str, Entry], deep: bool) -> CaseReport:
+    """What a worker does; files are hashed right after they were read, while the system has them in memory."""
+    report = inspect_case(case) if deep else inspect_headers(case)
+    entries = [listed[name] for name in _names(case, folder) if name in listed]
+    changes = [change for entry in entries if (change := compare_file(entry, folder, quick=not deep))]
+    return replace(report, findings=(*report.findings, *(change.as_finding(folder) for change in changes)))
+
+
+def _alike(reports: Mapping[str, CaseReport]) -> frozenset[str]:
+    """Ids of cases whose files may be copies of another's, by the ends of their gzip streams."""
+    digests = Counter(report.ct_digest for report in reports.values())
+    digests += Counter(report.mask_digest for report in reports.values())
+    digests[None] = 0
+    return frozenset(
+        case_id
+        for case_id, report in reports.items()
+        if digests[report.ct_digest] > 1 or digests[report.mask_digest] > 1
+    )
+
+
+def _names(case: Case, folder: Path) -> list[str]:
+    paths = (case.image_path, case.mask_path)
+    return [path.relative_to(folder).as_posix() for path in paths if path]
+
+
+def _listed(dataset: Dataset) -> tuple[dict[str, Entry], list[Finding]]:
+    """The data set's manifest; empty where it has none, or a finding where it cannot be read."""
+    path = dataset.path / MANIFEST
+    if not path.is_file():
+        return {}, []
+    try:
+        return read_manifest(path), []
+    except BadFileError as error:
+        why = str(error).removeprefix(f"{path}:").strip()
+        return {}, [
+            finding(
+                "",
+                Code.MANIFEST_UNREADABLE,
+                f"{MANIFEST} cannot be read, so no file is compared with it: {why}",
+                file=str(path),
+                expected="an object with file, size and sha256 a line",
+                found=why,
+                remedy="copy it from its source, or write it anew with `dapatlas manifest write`",
+            )
+        ]
+
+
+def _check_manifest(
+    folder: Path, listed: Mapping[str, Entry], cases: Iterable[Case], deep: bool
+) -> list[Finding]:
+    """Compare what belongs to no case with the manifest, and look for what it does not list."""
+    if not listed:
+        return []
+    looked_at = {name for case in cases for name in _names(case, folder)}
+    rest = [entry for name, entry in listed.items() if name not in looked_at]
+    changes = [change for entry in rest if (change := compare_file(entry, folder, quick=not deep))]
+    return [change.as_finding(folder) for change in (*changes, *new_files(folder, listed))]
 
 
 def _check_folder(dataset: Dataset, cases: Iterable[Case]) -> list[Finding]:
@@ -60,7 +150,7 @@ def _check_folder(dataset: Dataset, cases: Iterable[Case]) -> list[Finding]:
         for folder in (dataset.images_dir, dataset.masks_dir)
     )
     findings = [found for case in cases for found in check_name(case)]
-    findings += check_pairs(dataset.unpaired)
+    findings += check_pairs(dataset.cases, dataset.unpaired)
     findings += check_spellings(images, masks)
     findings += check_stray([*images, *masks])
     findings += check_labels_json(dataset.labels_path, dataset.scheme)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from dapatlas.errors import BadFileError
 from dapatlas.extras import needed
-from dapatlas.formats.dicom import EXTRA, LPS_TO_RAS, our_errors
+from dapatlas.formats.dicom import EXTRA, our_errors
+from dapatlas.formats.dicom_stack import stack_of
 from dapatlas.volumes import Grid
 
-OFF_LINE = 0.02  # of the distance between slices: how far one may lie beside its place in an even stack
 NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "FrameOfReferenceUID")
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
 
@@ -84,39 +84,21 @@ def _images(folder: Path) -> list[Any]:
 
 def _stacked(images: Sequence[Any], folder: Path) -> Series:
     """Slices in order, and the grid that they make."""
-    for key in ("ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"):
-        values = np.array([image[key].value for image in images], np.float64)
-        if np.ptp(values, axis=0).max() > 1e-4:
-            raise BadFileError(
-                f"{folder}: its slices differ in {key}; expected one size and direction for all"
-            )
-    first = images[0]
-    row, column = np.reshape(np.array(first.ImageOrientationPatient, np.float64), (2, 3))
-    normal = np.cross(row, column)
-    positions = np.array([image.ImagePositionPatient for image in images], np.float64)
-    order = np.argsort(positions @ normal, kind="stable")
-    between_rows, between_columns = map(float, first.PixelSpacing)
-    affine = np.eye(4)
-    affine[:3, 0], affine[:3, 1] = row * between_columns, column * between_rows
-    affine[:3, 2] = _step(positions[order], normal, first, folder)
-    affine[:3, 3] = positions[order[0]]
-    grid = Grid((int(first.Columns), int(first.Rows), len(images)), LPS_TO_RAS @ affine)
-    return Series(tuple(images[place] for place in order), grid)
-
-
-def _step(
-    positions: NDArray[np.float64], normal: NDArray[np.float64], first: Any, folder: Path
-) -> NDArray[np.float64]:
-    """From one slice to the next, mm."""
-    if len(positions) == 1:
-        return normal * float(first.get("SliceThickness") or 1)
-    step: NDArray[np.float64] = (positions[-1] - positions[0]) / (len(positions) - 1)
-    expected = positions[0] + np.arange(len(positions))[:, None] * step
-    off = np.linalg.norm(positions - expected, axis=1)
-    if not step.any() or off.max() > OFF_LINE * np.linalg.norm(step):
-        worst = int(off.argmax())
+    stack = stack_of(
+        _numbers(images, "ImagePositionPatient"),
+        _numbers(images, "ImageOrientationPatient"),
+        [(image.Rows, image.Columns) for image in images],
+        _numbers(images, "PixelSpacing"),
+        float(images[0].get("SliceThickness") or 0) or None,
+    )
+    if stack.grid is None:
+        said = "; ".join(fault.message for fault in stack.faults)
         raise BadFileError(
-            f"{folder}: its {len(positions)} slices are no even stack: slice {worst + 1} lies {off[worst]:.3g} mm "
-            "off its place; is one missing or there twice?"
+            f"{folder}: its {len(images)} slices are no even stack: {said}; expected slices of one size and direction "
+            "at one distance: is one missing or there twice?"
         )
-    return step
+    return Series(tuple(images[place] for place in stack.order), stack.grid)
+
+
+def _numbers(images: Sequence[Any], keyword: str) -> NDArray[np.float64]:
+    return np.array([image[keyword].value for image in images], np.float64)

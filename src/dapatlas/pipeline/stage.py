@@ -62,6 +62,8 @@ class Outcome(Generic[Answer]):
         Wall-clock time spent on it in this run.
     error
         Why it failed; empty otherwise.
+    fault
+        The exception itself, where it failed.
     """
 
     case: str
@@ -69,6 +71,7 @@ class Outcome(Generic[Answer]):
     answer: Answer | None = None
     seconds: float = 0.0
     error: str = ""
+    fault: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,6 @@ def _settle(stage: str, work: Work, answer: _Timed[Answer] | Exception, journal:
     if isinstance(answer, Exception):
         error = story(answer)
         journal.record(work.case, stage, Entry(work.fingerprint, "failed", 0, 0, error))
-        return Outcome(work.case, "failed", error=error)
+        return Outcome(work.case, "failed", error=error, fault=answer)
     journal.record(work.case, stage, Entry(work.fingerprint, "done", answer.seconds, answer.peak_mb, ""))
     return Outcome(work.case, "done", answer.answer, answer.seconds)

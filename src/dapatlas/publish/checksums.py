@@ -11,24 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dapatlas.dataset.digests import place_of, sha256_of
 from dapatlas.errors import BadFileError
 from dapatlas.files import write_json, write_text
 from dapatlas.findings import Finding, Severity
 
 SUMS = "SHA256SUMS"
 THREADS = 4  # hashing lets go of the interpreter; more than this and the disk is what takes the time
+ENTRY_LENGTH = 5  # of what is remembered of a file: its place, and the digest
 DIFFERS, MISSING, UNLISTED = "checksum-differs", "file-missing", "file-unlisted"
 
 Progress = Callable[[int, int], None]
 
 _LINE = re.compile(r"(?P<escaped>\\?)(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>.+)")
 _ESCAPES = {"\\\\": "\\", "\\n": "\n", "\\r": "\r"}
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, read as a stream."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def checksums(files: Mapping[str, Path], cache: Path, progress: Progress | None = None) -> dict[str, str]:
@@ -71,25 +67,19 @@ def checksums(files: Mapping[str, Path], cache: Path, progress: Progress | None 
 
 
 def _entry(path: Path, known: list[Any] | None) -> list[Any]:
-    """Place, size, time and digest of a file."""
+    """Place, size, time, inode and digest of a file."""
     try:
-        place = _place(path)
+        place = place_of(path)
         if known is not None and known[:-1] == place:
             return known
         digest = sha256_of(path)
-        if _place(path) != place:
+        if place_of(path) != place:
             raise BadFileError(
                 f"{path}: changed while it was read; wait until it is finished, and run this again"
             )
     except OSError as error:
         raise BadFileError(f"{path}: cannot be read ({error.strerror or error})") from None
     return [*place, digest]
-
-
-def _place(path: Path) -> list[Any]:
-    real = path.resolve()
-    status = real.stat()
-    return [str(real), status.st_size, status.st_mtime_ns]
 
 
 def _read_cache(path: Path) -> dict[str, list[Any]]:
@@ -99,7 +89,9 @@ def _read_cache(path: Path) -> dict[str, list[Any]]:
         return {}
     if not isinstance(cache, dict):
         return {}
-    return {name: entry for name, entry in cache.items() if isinstance(entry, list) and len(entry) == 4}
+    return {
+        name: entry for name, entry in cache.items() if isinstance(entry, list) and len(entry) == ENTRY_LENGTH
+    }
 
 
 def write_sums(

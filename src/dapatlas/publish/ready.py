@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dapatlas import __version__
 from dapatlas.dataset import Code, Dataset, validate
+from dapatlas.dataset.manifest import MANIFEST
 from dapatlas.errors import DapatlasError
 from dapatlas.extras import needed
 from dapatlas.files import write_json
@@ -97,13 +98,20 @@ def unsound(dataset: Dataset, jobs: int | None = None, progress: Progress | None
     now = _fingerprint(dataset)
     if _read_stamp(stamp) == now:
         return []
-    findings = validate(dataset, jobs, progress)
+    findings = validate(dataset, jobs, progress, deep=True)
     if not any(case.image_path for case in (*dataset.cases, *dataset.unpaired)):
-        findings = [finding for finding in findings if finding.code != Code.MISSING_IMAGE]
+        findings = [finding for finding in findings if not _misses_a_ct(finding, dataset)]
     if not has_errors(findings):
         write_json(stamp, now)
         return []
     return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def _misses_a_ct(finding: Finding, dataset: Dataset) -> bool:
+    """Whether a label map lacks its CT, or the manifest's CT is not there."""
+    if finding.code == Code.MANIFEST_MISSING:
+        return Path(finding.file).parent == dataset.images_dir
+    return finding.code == Code.MISSING_IMAGE
 
 
 def _fingerprint(dataset: Dataset) -> str:
@@ -111,7 +119,7 @@ def _fingerprint(dataset: Dataset) -> str:
     digest = hashlib.sha256(f"{__version__}\0{dataset.scheme.name}".encode())
     folders = (dataset.images_dir, dataset.masks_dir)
     files = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
-    for path in sorted([*files, dataset.labels_path]):
+    for path in sorted([*files, dataset.labels_path, dataset.path / MANIFEST, *dataset.path.glob("*.csv")]):
         if path.exists():
             status = path.stat()
             digest.update(

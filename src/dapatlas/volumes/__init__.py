@@ -1,6 +1,7 @@
 """Voxel grids: files, orientations, resampling, measurements, pictures. Knows no anatomy."""
 
 from dapatlas.volumes.components import Components, components, connected
+from dapatlas.volumes.density import Density, densities
 from dapatlas.volumes.field_of_view import FieldOfView
 from dapatlas.volumes.grid import Grid
 from dapatlas.volumes.ids import IntegralFloatWarning, as_ids
@@ -37,6 +38,7 @@ __all__ = [
     "SOFT_TISSUE_HU",
     "Box",
     "Components",
+    "Density",
     "FieldOfView",
     "Grid",
     "Header",
@@ -50,6 +52,7 @@ __all__ = [
     "captioned",
     "components",
     "connected",
+    "densities",
     "hull",
     "joint_histogram",
     "measure",

@@ -57,6 +57,23 @@ def check_hu(case: str, file: str, ct: HuRange) -> Iterator[Finding]:
             return
 
 
+def check_hu_storage(case: str, file: str, lowest: float, stored: str) -> Iterator[Finding]:
+    """Can the type hold Hounsfield units at all? ``lowest`` is the smallest HU that it could hold.
+
+    For a look at the header alone; :func:`check_hu` sees the same and more in the values.
+    """
+    if lowest >= 0:
+        yield finding(
+            case,
+            Code.HU_RANGE,
+            f"the CT is stored as {stored}, in which no voxel can be below 0: those are no HU",
+            file=file,
+            expected="a type for negative numbers, or an intercept",
+            found=stored,
+            remedy="see with --deep what the values are, and convert the series from DICOM again",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _HuVerdict:
     code: Code

@@ -27,8 +27,21 @@ def check_name(case: Case) -> Iterator[Finding]:
         )
 
 
-def check_pairs(unpaired: Sequence[Case]) -> Iterator[Finding]:
-    """Which cases lack their CT or their label map, and which name is perhaps a misspelt partner?"""
+def check_pairs(paired: Sequence[Case], unpaired: Sequence[Case]) -> Iterator[Finding]:
+    """Which cases lack their CT or their label map, and which name is perhaps a misspelt partner?
+
+    Of CTs that were only just ingested none has a label map, and that is told once.
+    """
+    if unpaired and not paired and all(case.mask_path is None for case in unpaired):
+        yield finding(
+            "",
+            Code.NO_MASKS,
+            f"none of the {len(unpaired)} CTs has a label map yet",
+            expected=f"{MASKS}/<case>{SUFFIXES[0]}",
+            found="no label map",
+            remedy="`dapatlas ingest masks` brings in those that are published, `dapatlas build` makes them",
+        )
+        return
     images = [case.id for case in unpaired if case.mask_path is None]
     masks = [case.id for case in unpaired if case.image_path is None]
     for case in unpaired:

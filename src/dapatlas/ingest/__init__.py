@@ -1,0 +1,1 @@
+"""From what people download to a data set."""

@@ -1,0 +1,1 @@
+"""DICOM: headers, series, studies; slices into volumes; PET and lesions."""

@@ -1,0 +1,1 @@
+"""Files that are volumes already: CTs of many layouts, and released masks."""
