@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import files, maps, merging, publishing, refinement, stages
+from benchmarks import files, maps, merging, metrics, publishing, refinement, stages
 from benchmarks.contest import Contest, Timing, measure
 from benchmarks.inputs import make_inputs
 
@@ -48,7 +48,7 @@ def main() -> None:
             "MB peer",
         ):
             table.add_column(column, justify="left" if column in ("job", "") else "right")
-        rooms = (files, maps, merging, stages, refinement, publishing)
+        rooms = (files, maps, merging, stages, refinement, metrics, publishing)
         contests = [contest for room in rooms for contest in room.contests()]
         for contest in contests:
             if options.only in contest.what:

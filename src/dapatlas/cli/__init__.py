@@ -17,12 +17,15 @@ from dapatlas import __version__
 from dapatlas.cli import export, ingest, labels, manifest, recipe
 from dapatlas.cli.build import build
 from dapatlas.cli.card import card
+from dapatlas.cli.check import check
 from dapatlas.cli.demo import demo
+from dapatlas.cli.evaluate import evaluate
 from dapatlas.cli.fetch import fetch
 from dapatlas.cli.phantom import phantom
 from dapatlas.cli.preview import preview
 from dapatlas.cli.publish import publish
 from dapatlas.cli.refine import refine
+from dapatlas.cli.report import report
 from dapatlas.cli.split import split
 from dapatlas.cli.stats import stats
 from dapatlas.cli.validate import validate
@@ -41,6 +44,9 @@ app.add_typer(ingest.app, name="ingest")
 app.command()(build)
 app.command()(refine)
 app.command()(validate)
+app.command()(evaluate)
+app.command()(check)
+app.command()(report)
 app.command()(split)
 app.command()(publish)
 app.command()(preview)

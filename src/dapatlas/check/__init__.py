@@ -1,0 +1,1 @@
+"""Checks: medical validity, metrics, benchmarks."""
