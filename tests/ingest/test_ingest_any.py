@@ -41,7 +41,9 @@ def test_the_real_series_comes_in_as_simpleitk_reads_it(real_data: Path, tmp_pat
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
     expected = nib.as_closest_canonical(
-        nib.Nifti1Image(SimpleITK.GetArrayFromImage(image).T, np.diag([-1, -1, 1, 1]) @ affine, dtype=np.int32)
+        nib.Nifti1Image(
+            SimpleITK.GetArrayFromImage(image).T, np.diag([-1, -1, 1, 1]) @ affine, dtype=np.int32
+        )
     )
     ours = nib.as_closest_canonical(nib.load(tmp_path / "atlas" / "images" / "real.nii.gz"))
     np.testing.assert_array_equal(np.asarray(ours.dataobj), np.asarray(expected.dataobj))
