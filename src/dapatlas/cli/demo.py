@@ -24,8 +24,8 @@ def demo(
     """Build a small data set end to end from synthetic subjects.
 
     Makes a phantom cohort (synthetic anatomy, no patient's), hides part of the truth behind two
-    imperfect experts, builds the data set from what they say, lets the anatomical guidelines mend it, validates it
-    and compares it with the truth. Killed half-way and started again, it goes on where it was.
+    imperfect experts, builds the data set from what they say, lets the anatomical guidelines mend it, validates it,
+    compares it with the truth, and checks its anatomy. Killed half-way and started again, it goes on where it was.
 
     **Examples**
 
@@ -53,9 +53,24 @@ def demo(
         findings = validate(dataset, jobs, progress, deep=True)
     print_findings(dataset, findings)
     _print_agreement(agreement(out, dataset))
+    _check(dataset, jobs)
     _publish(dataset, jobs)
     if result.failed or has_errors(findings):
         raise typer.Exit(1)
+
+
+def _check(dataset: Dataset, jobs: int | None) -> None:
+    """Whether the maps can be bodies, and a page with the pictures of what was found."""
+    from rich.markup import escape
+
+    from dapatlas.cli.console import output
+    from dapatlas.cli.progress import case_progress
+    from dapatlas.pipeline.reporting import report_dataset
+
+    report = report_dataset(dataset, jobs=jobs, stages=case_progress)
+    found = [finding.severity.value for finding in report.checked.findings]
+    words = f"{found.count('error')} errors, {found.count('warning')} warnings of anatomy"
+    output().print(f"checked: {words}: {escape(str(report.path))}", soft_wrap=True)
 
 
 def _publish(dataset: Dataset, jobs: int | None) -> None:
