@@ -11,7 +11,7 @@ import pytest
 from dapatlas.aggregate import load_recipe
 from dapatlas.aggregate.recipe import EXPERT_KINDS
 from dapatlas.errors import RecipeError
-from dapatlas.experts import READY_EXPERTS
+from dapatlas.experts import EXPERTS, READY_EXPERTS
 
 GOOD = """\
 name = "test"
@@ -166,9 +166,8 @@ def test_the_examples_are_valid(example: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_every_kind_of_ready_expert_may_stand_in_a_recipe(tmp_path: Path):
-    kinds = {kind.model_fields["kind"].default for kind in READY_EXPERTS}
-    assert kinds == EXPERT_KINDS
-    for kind in sorted(kinds):
+    assert {kind.model_fields["kind"].default for kind in EXPERTS} == EXPERT_KINDS
+    for kind in sorted(kind.model_fields["kind"].default for kind in READY_EXPERTS):
         text = GOOD.replace('kind = "label-maps"', f'kind = "{kind}"')
         expert = load_recipe(write(tmp_path, text)).experts[0]
         assert expert.kind == kind

@@ -13,7 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, model_valid
 
 from dapatlas.aggregate.decide import MAX_EXPERTS, Disagreement
 from dapatlas.aggregate.tissues import FAT_HU, MUSCLE_HU
-from dapatlas.experts import BinaryMasks, DicomSeg, LabelMaps, OneHot, RtStruct, SlicerSegmentation
+from dapatlas.experts import (
+    BinaryMasks,
+    DicomSeg,
+    LabelMaps,
+    NnunetExpert,
+    OneHot,
+    RtStruct,
+    SlicerSegmentation,
+    TotalSegmentator,
+)
 from dapatlas.experts.ready import SchemeName
 from dapatlas.labels import LabelScheme, load_scheme
 from dapatlas.refine import RefineSettings
@@ -34,7 +43,7 @@ class CtSettings(_Table):
 
 
 class _ReadyInRecipe(_Table):
-    """What a recipe may say about any ready expert, beside what the expert is."""
+    """What a recipe may say about any expert, beside what the expert is."""
 
     structures: tuple[str, ...] | None = Field(None, description="atlas structures to take; all when absent")
     except_structures: tuple[str, ...] = Field((), alias="except", description="atlas structures not to take")
@@ -69,13 +78,23 @@ class RtStructInRecipe(RtStruct, _ReadyInRecipe):
     """``[[experts]]`` with ``kind = "rtstruct"``."""
 
 
+class NnunetInRecipe(NnunetExpert, _ReadyInRecipe):
+    """``[[experts]]`` with ``kind = "nnunet"``."""
+
+
+class TotalSegmentatorInRecipe(TotalSegmentator, _ReadyInRecipe):
+    """``[[experts]]`` with ``kind = "totalsegmentator"``."""
+
+
 ExpertSettings = Annotated[
     LabelMapsInRecipe
     | BinaryMasksInRecipe
     | OneHotInRecipe
     | SlicerSegmentationInRecipe
     | DicomSegInRecipe
-    | RtStructInRecipe,
+    | RtStructInRecipe
+    | NnunetInRecipe
+    | TotalSegmentatorInRecipe,
     Field(discriminator="kind"),
 ]
 EXPERT_KINDS: frozenset[str] = frozenset(

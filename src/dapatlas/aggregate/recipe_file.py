@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dapatlas.aggregate.toml_lines import Keys
 
 OWN_KEY = re.compile(r"([\w.]+\.\w+): ")  # how a check of ours on the recipe as a whole names the key itself
+# Of an expert: the model that it predicts with, the interpreter that it runs. A bare word is a name, no path.
+PROGRAMS = ("model", "python")
+PATH_SIGNS = frozenset("/$")
 UNION_FAULTS = ("union_tag_invalid", "union_tag_not_found")
 
 
@@ -75,6 +78,12 @@ def _place_paths(composed: Composed, instead: dict[Keys, str]) -> None:
     tables: list[tuple[Any, Keys]] = [(raw.get("cts"), ("cts", "files"))]
     tables += [(raw.get("refine"), ("refine", "sex_table"))]
     tables += [(expert, ("experts", place, "files")) for place, expert in _tables(raw)]
+    tables += [
+        (expert, ("experts", place, key))
+        for place, expert in _tables(raw)
+        for key in PROGRAMS
+        if PATH_SIGNS & set(str(expert.get(key, "")))
+    ]
     for table, keys in tables:
         key = keys[-1]
         if keys in instead and isinstance(table, dict):

@@ -14,14 +14,16 @@ from typing import Annotated
 import typer
 
 from dapatlas import __version__
-from dapatlas.cli import export, ingest, labels, manifest, recipe
+from dapatlas.cli import export, ingest, labels, manifest, models, recipe, train
 from dapatlas.cli.build import build
 from dapatlas.cli.card import card
 from dapatlas.cli.check import check
 from dapatlas.cli.demo import demo
 from dapatlas.cli.evaluate import evaluate
 from dapatlas.cli.fetch import fetch
+from dapatlas.cli.loop import loop
 from dapatlas.cli.phantom import phantom
+from dapatlas.cli.predict import predict
 from dapatlas.cli.preview import preview
 from dapatlas.cli.publish import publish
 from dapatlas.cli.refine import refine
@@ -52,6 +54,10 @@ app.command()(publish)
 app.command()(preview)
 app.command()(card)
 app.command()(stats)
+app.command()(predict)
+app.add_typer(models.app, name="models")
+app.add_typer(train.app, name="train")
+app.command()(loop)
 app.command()(demo)
 app.command()(phantom)
 app.add_typer(export.app, name="export")

@@ -1,0 +1,101 @@
+"""Memory foreseen: what is free, what is needed, and what is said when it is not enough."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from random_models import bare_plans
+
+from dapatlas.experts.nnunet.memory import (
+    NoDeviceError,
+    NotEnoughMemoryError,
+    check_device,
+    estimate,
+    free_gb,
+    require,
+)
+from dapatlas.experts.nnunet.plans import Plans
+from dapatlas.volumes import Grid
+
+NEEDS_TORCH = False
+WHOLE_BODY = Grid.from_spacing((512, 512, 555), (1.0, 1.0, 1.0))
+
+
+def atlas_plans(dialect: str = "v2") -> Plans:
+    """145 classes in tiles of 128³ voxels, and a U-Net of the usual width."""
+    plans = bare_plans("v1" if dialect == "v1" else "v2", patch=(128, 128, 128), classes=145)
+    kwargs = {"features_per_stage": [32, 64, 128, 256, 320, 320], "strides": [1, 2, 2, 2, 2, 2]}
+    return replace(plans, architecture=replace(plans.architecture, kwargs=kwargs))
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    """Write a system's files."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+MEMINFO = {"proc/meminfo": "MemTotal:       32000000 kB\nMemAvailable:   20000000 kB\n"}
+
+
+def test_free_memory_is_the_systems(tmp_path: Path) -> None:
+    write(tmp_path, MEMINFO)
+    assert free_gb(tmp_path) == pytest.approx(20.48)
+
+
+def test_a_container_may_have_less(tmp_path: Path) -> None:
+    group = {
+        "memory.max": "8000000000\n",
+        "memory.current": "5000000000\n",
+        "memory.stat": "inactive_file 1000000000\n",
+    }
+    write(tmp_path, MEMINFO | {f"sys/fs/cgroup/{name}": text for name, text in group.items()})
+    assert free_gb(tmp_path) == pytest.approx(4.0)
+
+
+def test_a_container_without_a_limit_has_the_systems(tmp_path: Path) -> None:
+    write(tmp_path, MEMINFO | {"sys/fs/cgroup/memory.max": "max\n"})
+    assert free_gb(tmp_path) == pytest.approx(20.48)
+
+
+def test_other_systems_do_not_say(tmp_path: Path) -> None:
+    assert free_gb(tmp_path) is None
+
+
+@pytest.mark.parametrize("dialect", ["v1", "v2"])
+def test_145_classes_on_a_whole_body_fit_into_10_gb(monkeypatch: pytest.MonkeyPatch, dialect: str) -> None:
+    monkeypatch.setattr("dapatlas.experts.nnunet.memory.free_gb", lambda: 100.0)
+    need = estimate(atlas_plans(dialect), WHOLE_BODY)
+    assert need.fits
+    assert need.host_gb <= 10
+    require(need)
+
+
+def test_less_memory_means_more_tiles_and_never_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dapatlas.experts.nnunet.memory.free_gb", lambda: 100.0)
+    needs = [estimate(atlas_plans(), WHOLE_BODY, memory_gb=gb) for gb in (40, 14, 12, 10, 8)]
+    assert needs[0].layout.tiles == needs[0].least_tiles
+    assert [need.layout.tiles for need in needs] == sorted(need.layout.tiles for need in needs)
+    for need, gb in zip(needs, (40, 14, 12, 10, 8), strict=True):
+        assert need.host_gb <= gb
+
+
+def test_too_little_memory_is_said_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dapatlas.experts.nnunet.memory.free_gb", lambda: 3.0)
+    need = estimate(atlas_plans(), WHOLE_BODY, tta=True)
+    assert not need.fits
+    with pytest.raises(NotEnoughMemoryError, match=r"145 classes would take .* 2\.7 GB .* turn TTA off"):
+        require(need)
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    torch = pytest.importorskip("torch")
+    check_device("cpu")
+    with pytest.raises(NoDeviceError, match="expected cpu, cuda"):
+        check_device("gpu")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(NoDeviceError, match="sees 0 CUDA GPUs"):
+        check_device("cuda")
