@@ -26,7 +26,7 @@ from dapatlas.pipeline.rounds import PREDICTIONS, TRAINING, LoopSettings, Round
 from dapatlas.train import PlanSettings, TrainSettings, open_workspace
 from dapatlas.train.run import UNTRAINED, read_folds
 
-SHAPE = (48, 48, 112)  # voxels of about 8.6 mm
+SHAPE = (34, 34, 84)  # of a whole body, of which the thorax is in view: voxels of 12 mm, 26 slices
 MIN_DICE = 0.5  # a network of few steps may have a say with this
 STRUCTURES = (
     "lung_upper_lobe_left",
@@ -34,13 +34,6 @@ STRUCTURES = (
     "lung_upper_lobe_right",
     "lung_lower_lobe_right",
     "liver",
-    "brain",
-    "spleen",
-    "kidney_left",
-    "kidney_right",
-    "femur_left",
-    "femur_right",
-    "sacrum",
 )
 
 
@@ -54,14 +47,20 @@ def settings(epochs: int, steps: int) -> LoopSettings:
         change=0.0,
         plan=PlanSettings(gpu_gb=0.08, features=8, jobs=1),
         train=TrainSettings(
-            epochs=epochs, steps=steps, validation_steps=2, device="cpu", workers=0, keep_untrained=True
+            epochs=epochs,
+            steps=steps,
+            validation_steps=2,
+            learning_rate=0.05,
+            device="cpu",
+            workers=0,
+            keep_untrained=True,
         ),
     )
 
 
 def inputs(work: Path, subjects: int) -> Path:
     """The cohort, what two imperfect experts say of it, and a recipe for both."""
-    for case in make_cohort(work / TRUTH, subjects, seed=1, shape=SHAPE, jobs=1):
+    for case in make_cohort(work / TRUTH, subjects, seed=1, shape=SHAPE, fields_of_view=("thorax",), jobs=1):
         propose_imperfectly(case, work)
     write_text(work / "recipe.toml", RECIPE)
     return work / "recipe.toml"
@@ -110,8 +109,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--subjects", type=int, default=6)
-    parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--steps", type=int, default=30)
     asked = parser.parse_args()
     recipe = load_recipe(inputs(asked.work, asked.subjects))
     chosen = settings(asked.epochs, asked.steps)

@@ -12,6 +12,8 @@ import pytest
 
 from dapatlas.dataset import Dataset
 from dapatlas.errors import DapatlasError
+from dapatlas.experts.nnunet.meaning import meaning_of
+from dapatlas.experts.nnunet.model import open_model
 from dapatlas.experts.nnunet.predictor import PredictionSettings
 from dapatlas.labels import dap
 from dapatlas.pipeline.comparing import compare_maps
@@ -19,12 +21,17 @@ from dapatlas.pipeline.predicting import predict_cases
 from dapatlas.pipeline.preparing import PrepareSettings, Source, prepare_training
 from dapatlas.train import PlanSettings, TrainSettings, open_workspace, plan, train
 from dapatlas.train.run import LATEST, UNTRAINED, standing
-from dapatlas.volumes import Grid, write_label_map, write_volume
+from dapatlas.volumes import Grid, read_label_map, read_volume, write_label_map, write_volume
 
 SHAPE, STRUCTURES = (32, 32, 32), ("liver", "spleen")
 GRID = Grid.from_spacing(SHAPE, (6.0, 6.0, 6.0), "LPS")
 SMALL = TrainSettings(epochs=4, steps=10, validation_steps=1, learning_rate=0.03, device="cpu", workers=0,
                       keep_untrained=True)  # fmt: skip
+
+sys.path.append(
+    str(Path(__file__).parents[1] / "experts" / "nnunet")
+)  # what its tests ask nnU-Net serves here too
+from random_models import nnunet_labels, nnunet_predictor
 
 pytestmark = [
     pytest.mark.slow,
@@ -83,6 +90,19 @@ def test_a_network_learns_and_a_training_that_was_cut_off_goes_on(
     after = held_out_dice(work, data, trained.model, None, tmp_path / "after")
     print(f"held-out Dice {before:.3f} untrained, {after:.3f} trained", file=sys.stderr)
     assert after > before + 0.3
+    assert_nnunet_predicts_the_same(trained.model, data, tmp_path / "after")
+
+
+def assert_nnunet_predicts_the_same(model: Path, data: Dataset, ours: Path) -> None:
+    """nnU-Net's own predictor takes the model as one of its own, and says the same."""
+    plans = open_model(model).plans
+    predictor = nnunet_predictor(model, tta=False)
+    for path in sorted(ours.glob("*.nii.gz")):
+        ct = read_volume(data.image_path(path.name.removesuffix(".nii.gz")))
+        numbers = nnunet_labels(predictor, ct.array, ct.grid, plans)
+        assert np.array_equal(
+            meaning_of(model, "dap").of(numbers.astype(np.uint8)), read_label_map(path).array
+        )
 
 
 def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
