@@ -102,9 +102,9 @@ def test_a_demo_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(tmp_path: 
     for kind in ("atlas/masks", "atlas/reports", "truth/images", "truth/masks", "generalist"):
         one, other = (
             {
-                p.name: p.read_bytes()
-                for p in sorted((tmp_path / name / kind).glob("[!.]*"))
-                if p.name != "recipe.json"
+                p.relative_to(tmp_path / name): p.read_bytes()
+                for p in sorted((tmp_path / name / kind).rglob("[!.]*"))
+                if p.is_file() and p.name != "recipe.json"
             }
             for name in ("whole", "killed")
         )

@@ -19,8 +19,15 @@ def fresh(labels: np.ndarray, *, dense: bool) -> Pieces:
 
 
 def summary(pieces: Pieces) -> list[tuple]:
+    # a centre such as 4.8515625 lies between two roundings: moved a little, two sums of it round alike
     return sorted(
-        (piece.label, piece.voxels, str(piece.box), tuple(np.round(piece.centre_mm, 6)), piece.at_edge)
+        (
+            piece.label,
+            piece.voxels,
+            str(piece.box),
+            tuple(np.round(np.add(piece.centre_mm, 1e-9), 6)),
+            piece.at_edge,
+        )
         for piece in pieces
     )
 
