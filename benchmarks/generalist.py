@@ -24,7 +24,7 @@ from dapatlas.pipeline.looping import loop
 from dapatlas.pipeline.predicting import Target, predict_cases
 from dapatlas.pipeline.rounds import PREDICTIONS, TRAINING, LoopSettings, Round
 from dapatlas.train import PlanSettings, TrainSettings, open_workspace
-from dapatlas.train.run import UNTRAINED, read_folds
+from dapatlas.train.training import UNTRAINED, read_folds
 
 SHAPE = (34, 34, 84)  # of a whole body, of which the thorax is in view: voxels of 12 mm, 26 slices
 MIN_DICE = 0.5  # a network of few steps may have a say with this

@@ -13,7 +13,8 @@ from dapatlas.dataset.split_files import FOLDER, NNUNET
 from dapatlas.errors import DapatlasError
 from dapatlas.labels import dap, load_scheme
 from dapatlas.pipeline.preparing import PrepareSettings, Source, prepare_training
-from dapatlas.train.workspace import open_workspace
+from dapatlas.train import TrainSettings, Workspace, open_workspace, plan, train
+from dapatlas.train.training import FINAL, standing
 from dapatlas.volumes import Grid, read_label_map, write_label_map, write_volume
 
 SHAPE = (8, 6, 5)
@@ -141,3 +142,30 @@ def test_what_cannot_be_prepared(tmp_path: Path):
         prepare_training([Source(data)], tmp_path / "work", PrepareSettings(number=702), jobs=1)
     with pytest.raises(DapatlasError, match=r"expected one data set.*found none"):
         open_workspace(tmp_path / "elsewhere")
+
+
+def test_preparing_again_leaves_plans_and_trainings_standing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source, settings = Source(dataset(tmp_path / "data")), TrainSettings(epochs=2, device="cpu")
+    workspace = prepare_training([source], tmp_path / "work", jobs=1).workspace
+
+    def ask(workspace: Workspace, what: str, *args: object, **more: object) -> dict[str, object]:
+        """Plays nnU-Net's process."""
+        if what == "plan":
+            workspace.plans_file.write_text("{}")
+            listed = {"patch": [8, 8, 8], "spacing_mm": [1.0, 1.0, 1.0], "features": [4]}
+            sizes = {"features_gb": 1.0, "classes_gb": 1.0, "deep_supervision_gb": 0.1}
+            return {**listed, **sizes, "batch": 2, "classes": 3}
+        (workspace.fold("0", mirroring=False) / FINAL).touch()
+        return {}
+
+    monkeypatch.setattr("dapatlas.train.planning.ask", ask)
+    monkeypatch.setattr("dapatlas.train.training.ask", ask)
+    assert plan(workspace).made
+    assert train(workspace, "0", settings).made
+    prepare_training([source], tmp_path / "work", jobs=1)
+    assert not plan(workspace).made
+    assert standing(workspace, "0", settings) == "finished"
+    write_label_map(source.dataset.mask_path(CASES[0]), np.ones(SHAPE, np.uint8), GRID)
+    prepare_training([source], tmp_path / "work", jobs=1)
+    assert plan(workspace).made
+    assert standing(workspace, "0", settings) == "other"  # though the plans say the same

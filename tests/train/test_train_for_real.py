@@ -22,8 +22,8 @@ from dapatlas.pipeline.comparing import compare_maps
 from dapatlas.pipeline.predicting import predict_cases
 from dapatlas.pipeline.preparing import PrepareSettings, Source, prepare_training
 from dapatlas.train import PlanSettings, TrainSettings, open_workspace, plan, train
-from dapatlas.train.run import LATEST, UNTRAINED, standing
 from dapatlas.train.trainer import PARENTS
+from dapatlas.train.training import LATEST, UNTRAINED, standing
 from dapatlas.train.workspace import TRAINER_WITHOUT_MIRRORING
 from dapatlas.volumes import Grid, read_label_map, read_volume, write_label_map, write_volume
 
@@ -86,6 +86,10 @@ def test_a_network_learns_and_a_training_that_was_cut_off_goes_on(
     with pytest.raises(KeyboardInterrupt):
         train(prepared.workspace, "0", SMALL, progress=stop)
     assert standing(prepared.workspace, "0", SMALL) == "begun"
+    prepare_training(
+        [Source(data)], work, PrepareSettings(structures=STRUCTURES, folds=2), jobs=1
+    )  # as the loop does
+    assert not plan(prepared.workspace, PlanSettings(gpu_gb=0.1, features=4, jobs=1)).made
     trained = train(prepared.workspace, "0", SMALL, go_on=True)
     assert trained.epochs[0].number in (1, 2)  # an epoch that was not saved yet is done again
     assert trained.epochs[-1].number == 3

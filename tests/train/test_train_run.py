@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from dapatlas.errors import BadFileError, DapatlasError
-from dapatlas.train import TrainSettings, Workspace, launch, run, train
+from dapatlas.train import TrainSettings, Workspace, launch, train, training
 from dapatlas.train import plan as plan_it
-from dapatlas.train.plan import PlanSettings
-from dapatlas.train.run import FINAL, LATEST, standing
+from dapatlas.train.planning import PlanSettings
+from dapatlas.train.training import FINAL, LATEST, standing
 
 SETTINGS = TrainSettings(epochs=3, device="cpu")
 EPOCH = {"train_loss": 1.0, "val_loss": 1.5, "dice": 0.25, "seconds": 2.0}
@@ -46,7 +48,7 @@ def nnunet(monkeypatch: pytest.MonkeyPatch, work: Workspace) -> SimpleNamespace:
         (folder / FINAL).touch()
         return {}
 
-    monkeypatch.setattr(run, "ask", ask)
+    monkeypatch.setattr(training, "ask", ask)
     return said
 
 
@@ -151,3 +153,18 @@ def test_why_it_failed_is_repeated(
     child(monkeypatch, tmp_path, script)
     with pytest.raises(DapatlasError, match=story):
         launch.ask(work, "plan", {}, log="plan.txt")
+
+
+def test_nnunets_process_ends_when_nobody_waits_for_it_any_more():
+    inner = "from dapatlas.train.child import end_with_parent; import time; end_with_parent(0.05); print(1, flush=True); time.sleep(60)"
+    outer = (
+        "import subprocess, sys; "
+        f"inner = subprocess.Popen([sys.executable, '-c', {inner!r}], stdout=subprocess.PIPE); "
+        "inner.stdout.readline(); print(inner.pid)"
+    )
+    done = subprocess.run([sys.executable, "-c", outer], capture_output=True, text=True, check=True)
+    status = Path(f"/proc/{int(done.stdout)}/status")
+    deadline = time.monotonic() + 20
+    while status.exists() and "State:\tZ" not in status.read_text():  # a zombie has ended, too
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

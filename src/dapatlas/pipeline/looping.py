@@ -38,8 +38,8 @@ from dapatlas.pipeline.rounds import (
     has_settled,
     with_generalist,
 )
-from dapatlas.train.plan import plan
-from dapatlas.train.run import ALL, Epoch, standing, train
+from dapatlas.train.planning import plan
+from dapatlas.train.training import ALL, Epoch, standing, train
 
 RECORD = "loop.json"
 

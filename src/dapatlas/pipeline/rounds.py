@@ -11,8 +11,8 @@ from typing import Literal
 from dapatlas.aggregate import Recipe
 from dapatlas.aggregate.supply import fills
 from dapatlas.pipeline.comparing import MapAgreement
-from dapatlas.train.plan import PlanSettings
-from dapatlas.train.run import TrainSettings
+from dapatlas.train.planning import PlanSettings
+from dapatlas.train.training import TrainSettings
 
 ATLAS, TRAINING, PREDICTIONS = "atlas", "training", "predictions"
 DEFAULT_CHANGE = 0.002

@@ -6,7 +6,10 @@ It needs the extra ``models``, and nnU-Net's environment variables. Lines for th
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,8 @@ from dapatlas.errors import DapatlasError
 from dapatlas.extras import needed
 from dapatlas.train.launch import SIGN
 from dapatlas.train.memory import TrainingMemory, training_memory
-from dapatlas.train.run import FINAL, LATEST
 from dapatlas.train.trainer import make_trainer
+from dapatlas.train.training import FINAL, LATEST
 from dapatlas.train.workspace import CONFIGURATION, PLANS, TRAINER, TRAINER_WITHOUT_MIRRORING
 
 PURPOSE = "to train networks"
@@ -149,8 +152,21 @@ def _check_device(torch: Any, device: str) -> None:
 JOBS = {"plan": plan, "train": train}
 
 
+def end_with_parent(every_s: float = 1.0) -> None:
+    """End when the process that asked is gone, however it went: nobody would hear, and a new one may begin."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(every_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main() -> None:
     """Do the job that the first argument describes."""
+    end_with_parent()
     asked = json.loads(sys.argv[1])
     try:
         tell({"answer": JOBS[asked["what"]](asked)})

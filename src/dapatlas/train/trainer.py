@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dapatlas.extras import needed
-from dapatlas.train.run import UNTRAINED
+from dapatlas.train.training import UNTRAINED
 from dapatlas.train.workspace import TRAINER
 
 PURPOSE = "to train networks"
@@ -34,7 +34,7 @@ def make_trainer(name: str, asked: Mapping[str, Any], tell: Tell) -> type[Any]:
     name
         Of the parent.
     asked
-        The settings; see :class:`~dapatlas.train.run.TrainSettings`.
+        The settings; see :class:`~dapatlas.train.training.TrainSettings`.
     tell
         Called with ``{"epoch": …}`` after each.
     """

@@ -12,8 +12,10 @@ from dapatlas.errors import BadFileError, DapatlasError
 from dapatlas.experts.kept import made_from
 from dapatlas.files import write_json
 from dapatlas.train.launch import ask
+from dapatlas.train.planning import RECORD as PLANNED
 from dapatlas.train.workspace import Workspace
 
+SPLITS = "splits_final.json"
 ALL = "all"  # nnU-Net's name of the fold that holds nothing out
 FINAL, LATEST, UNTRAINED = "checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_untrained.pth"
 RECORD = "dapatlas.json"
@@ -205,7 +207,7 @@ def check_fold(workspace: Workspace, fold: str) -> None:
 
 def read_folds(workspace: Workspace) -> list[dict[str, list[str]]]:
     """The folds of ``splits_final.json``: cases of ``train`` and ``val``; none where there is no such file."""
-    path = workspace.preprocessed / "splits_final.json"
+    path = workspace.preprocessed / SPLITS
     try:
         return list(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -215,11 +217,15 @@ def read_folds(workspace: Workspace) -> list[dict[str, list[str]]]:
 
 
 def _print(workspace: Workspace, settings: TrainSettings) -> str:
-    """Of all that decides a network; where and by how many workers it is trained does not."""
-    files = [workspace.plans_file, workspace.preprocessed / "splits_final.json"]
+    """Of all that decides a network; where and by how many workers it is trained does not.
+
+    Files count by what they say: plans, splits, and the record of what was planned from, cases included.
+    """
+    files = (workspace.plans_file, workspace.preprocessed / SPLITS, workspace.preprocessed / PLANNED)
     said = asdict(settings)
     decisive = {key: said[key] for key in said if key not in ("device", "workers", "keep_untrained")}
-    return made_from([path for path in files if path.is_file()], decisive)
+    decisive |= {path.name: path.read_text(encoding="utf-8") for path in files if path.is_file()}
+    return made_from((), decisive)
 
 
 def _record(folder: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dapatlas.errors import BadFileError
 from dapatlas.experts.kept import made_from
+from dapatlas.experts.nnunet.v2_folder import read_json
 from dapatlas.files import write_json
 from dapatlas.train.launch import Heard, ask
 from dapatlas.train.workspace import Workspace
@@ -102,7 +103,10 @@ def plan(
         There is no raw data set, or nnU-Net failed on it; the message names the log.
     """
     settings = settings or PlanSettings()
-    print_ = made_from(_inputs(workspace), {**asdict(settings), "jobs": 0})
+    cases = _cases(workspace)
+    # what dataset.json says counts, not when it was written: preparing writes it every time
+    said = {**asdict(settings), "jobs": 0, "dataset": read_json(workspace.raw / "dataset.json")}
+    print_ = made_from(cases, said)
     record = workspace.preprocessed / RECORD
     if not force and (stood := _stood(record, print_)) and workspace.plans_file.is_file():
         return _planned(stood, made=False)
@@ -113,8 +117,8 @@ def plan(
     return _planned(answer, made=True)
 
 
-def _inputs(workspace: Workspace) -> list[Path]:
-    """Every file of the raw data set; BadFileError where there are no cases."""
+def _cases(workspace: Workspace) -> list[Path]:
+    """Every case of the raw data set; BadFileError where there is none."""
     cases = sorted(workspace.raw.glob("labelsTr/*.nii.gz"))
     if not cases:
         raise BadFileError(f"{workspace.raw}: no case in labelsTr; run `dapatlas train prepare` first")
@@ -124,7 +128,7 @@ def _inputs(workspace: Workspace) -> list[Path]:
         raise BadFileError(
             f"{missing[0]}: missing, as are {len(missing) - 1} others; run `dapatlas train prepare` again"
         )
-    return [workspace.raw / "dataset.json", *cases, *images]
+    return [*cases, *images]
 
 
 def _stood(record: Path, print_: str) -> dict[str, Any] | None:
