@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from dapatlas.check.checked_case import read_checked
 from dapatlas.check.judged import Judged
 from dapatlas.cli import app
 from dapatlas.dataset import Dataset
 from dapatlas.findings import Severity
 from dapatlas.labels import crosswalk, dap
 from dapatlas.phantom import ErrorKind, make_cohort
-from dapatlas.pipeline.checking import check_dataset, read_checked
+from dapatlas.pipeline.checking import check_dataset
 from dapatlas.volumes import read_label_map, remap, write_label_map
 
 SHAPE = (96, 96, 96)

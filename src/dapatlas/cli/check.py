@@ -58,10 +58,11 @@ def check(
 
         dapatlas check --explain
     """
+    from dapatlas.check.checked_case import COHORT
     from dapatlas.cli.progress import case_progress
     from dapatlas.dataset import Dataset
     from dapatlas.labels import load_scheme
-    from dapatlas.pipeline.checking import COHORT, check_dataset
+    from dapatlas.pipeline.checking import check_dataset
 
     if explain:
         _explain(as_json)

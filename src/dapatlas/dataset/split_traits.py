@@ -9,12 +9,12 @@ from pathlib import Path
 
 from dapatlas.dataset.case import Case
 from dapatlas.dataset.dataset import Dataset
+from dapatlas.dataset.reports import report_file
 from dapatlas.dataset.splits import CaseTraits
 from dapatlas.errors import DapatlasError
 from dapatlas.labels import LabelScheme, Region
 from dapatlas.volumes import Grid, read_header
 
-REPORTS = "reports"
 # From head to foot. The spine crosses all of them, and tissue is everywhere: neither tells where a scan ends.
 REGIONS = (Region.HEAD, Region.NECK, Region.THORAX, Region.ABDOMEN, Region.PELVIS, Region.LIMBS)
 # A PET/CT from skull base to mid-thigh, the usual one of AutoPET (Gatidis et al. 2022), is about 1 m long; one
@@ -41,7 +41,7 @@ def traits_of(dataset: Dataset, sexes: Mapping[str, str]) -> tuple[list[CaseTrai
         ``height``, so that no two measures are mixed.
     """
     cases = cases_to_split(dataset)
-    regions = [regions_in_view(dataset.path / REPORTS / f"{case.id}.json", dataset.scheme) for case in cases]
+    regions = [regions_in_view(report_file(dataset.path, case.id), dataset.scheme) for case in cases]
     views = [view for view in regions if view is not None]
     fov_from = "reports" if len(views) == len(cases) else "height"
     if fov_from == "height":

@@ -15,6 +15,7 @@ from dapatlas.aggregate import Recipe, aggregate, experts_for
 from dapatlas.aggregate.check import check_settings
 from dapatlas.aggregate.provenance import legend
 from dapatlas.dataset import Case, Dataset
+from dapatlas.dataset.reports import REPORTS, report_file
 from dapatlas.errors import RecipeError
 from dapatlas.files import whole_file, write_json, write_text
 from dapatlas.findings import Finding, Severity
@@ -26,7 +27,6 @@ from dapatlas.pipeline.case_files import (
     picture_file,
     place_image,
     provenance_files,
-    report_file,
     write_provenance,
     write_refinement_picture,
 )
@@ -34,7 +34,6 @@ from dapatlas.pipeline.find import find_cases
 from dapatlas.pipeline.journal import Entry, Journal, fingerprint, open_journal
 from dapatlas.pipeline.memory import peak_mb
 from dapatlas.pipeline.report import (
-    REPORTS,
     case_picture,
     case_report,
     story,

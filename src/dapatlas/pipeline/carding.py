@@ -11,13 +11,13 @@ from pathlib import Path
 from dapatlas.dataset import Case, Dataset
 from dapatlas.dataset.case import IMAGES, MASKS
 from dapatlas.dataset.dataset import LABELS
+from dapatlas.dataset.reports import report_file
 from dapatlas.dataset.split_files import FOLDER as SPLITS
 from dapatlas.errors import DapatlasError
 from dapatlas.files import write_json, write_text
 from dapatlas.findings import Finding
 from dapatlas.labels import LabelScheme, Sex
 from dapatlas.pipeline.journal import FOLDER, open_journal
-from dapatlas.pipeline.report import REPORTS
 from dapatlas.pipeline.stage import Outcome, Work, run_stage
 from dapatlas.publish.atlas_info import ATLAS_TOML, atlas_info, atlas_toml_template
 from dapatlas.publish.card import CARD, dataset_card, foreign_files, refused_by_hub
@@ -160,7 +160,7 @@ def _work(folder: Path, case: Case) -> Work:
 
 
 def _report(folder: Path, case_id: str) -> Path:
-    return folder / REPORTS / f"{case_id}.json"
+    return report_file(folder, case_id)
 
 
 def _measure(work: Work, scheme: LabelScheme) -> None:

@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 
 from dapatlas.aggregate import Aggregate, Recipe
 from dapatlas.dataset import Case
+from dapatlas.dataset.reports import REPORTS
 from dapatlas.files import link_file, whole_file
 from dapatlas.findings import Finding
-from dapatlas.pipeline.report import REPORTS, before_and_after, findings_page, provenance_picture
+from dapatlas.pipeline.report import before_and_after, findings_page, provenance_picture
 from dapatlas.volumes import Volume, read_volume, write_label_map, write_volume
 
 PROVENANCE, DISAGREEMENT = "provenance", "disagreement"  # folders
-
-
-def report_file(out: Path, case_id: str) -> Path:
-    """Where a case's counts, volumes and findings go."""
-    return out / REPORTS / f"{case_id}.json"
 
 
 def refinement_picture_file(out: Path, case_id: str) -> Path:

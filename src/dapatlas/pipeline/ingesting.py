@@ -10,12 +10,12 @@ from typing import Any
 
 from dapatlas import __version__
 from dapatlas.dataset import Dataset
+from dapatlas.dataset.reports import REPORTS
 from dapatlas.errors import BadFileError
 from dapatlas.files import write_json
 from dapatlas.findings import Finding, Severity, has_errors
 from dapatlas.ingest.codes import Code, finding
 from dapatlas.ingest.tables import StudyFacts, write_tables
-from dapatlas.pipeline.report import REPORTS
 from dapatlas.pipeline.stage import Outcome
 from dapatlas.volumes import Grid, read_grid
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from dapatlas import __version__
 from dapatlas.dataset import Dataset, case_id_of, parse_case_name
+from dapatlas.dataset.reports import REPORTS, report_file
 from dapatlas.errors import BadLabelsError, DapatlasError
 from dapatlas.files import link_file, whole_file, write_json, write_text
 from dapatlas.findings import Finding
 from dapatlas.labels import LabelScheme, dap
 from dapatlas.pipeline.journal import open_journal
-from dapatlas.pipeline.report import REPORTS, before_and_after, findings_page
+from dapatlas.pipeline.report import before_and_after, findings_page
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.refine import RefineSettings, SexTable, refine, sex_of, sex_tables
 from dapatlas.volumes import read_label_map, read_volume, write_label_map
@@ -171,7 +172,7 @@ def _work(
     sex, doubt = sex_of(case, parse_case_name(case).subject, tables)
     wanted = [settings.model_dump(mode="json"), scheme.name, str(sex), doubt]
     target = (out / MASKS if is_dataset else out) / f"{case}.nii.gz"
-    return Work(case, (path, *image), (target, out / REPORTS / f"{case}.json"), wanted)
+    return Work(case, (path, *image), (target, report_file(out, case)), wanted)
 
 
 def _run(

@@ -16,6 +16,7 @@ from dapatlas.aggregate import Aggregate, Recipe
 from dapatlas.aggregate.agreement import as_rows
 from dapatlas.aggregate.provenance import dissent_palette, legend, palette
 from dapatlas.dataset import Case
+from dapatlas.dataset.reports import report_file
 from dapatlas.errors import DapatlasError
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme
@@ -23,8 +24,6 @@ from dapatlas.volumes import SOFT_TISSUE_HU, Grid, Volume, captioned, measure, s
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-REPORTS = "reports"
 
 
 def case_report(
@@ -255,7 +254,7 @@ class CaseSummary:
 
 def read_summary(dataset: Path, case_id: str) -> CaseSummary:
     """Read a built case's report."""
-    report = json.loads((dataset / REPORTS / f"{case_id}.json").read_text(encoding="utf-8"))
+    report = json.loads(report_file(dataset, case_id).read_text(encoding="utf-8"))
     structures = report["structures"].values()
     serious = [finding for finding in report["findings"] if finding["severity"] != Severity.INFO]
     return CaseSummary(len(structures), sum(item["ml"] for item in structures) / 1000, len(serious))

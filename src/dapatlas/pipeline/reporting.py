@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dapatlas.check.checked_case import CheckedCase
 from dapatlas.dataset import Case, Dataset
 from dapatlas.files import write_text
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import dap
-from dapatlas.pipeline.checking import Checked, CheckedCase, check_dataset
+from dapatlas.pipeline.checking import Checked, check_dataset
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.reporting_comparison import checks_of_other, compare
 from dapatlas.pipeline.reporting_notes import CaseNotes, agreement_of, pictured, read_notes

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dapatlas.check.checked_case import COHORT
 from dapatlas.check.measured_case import in_dap
 from dapatlas.dataset import Case, Dataset
 from dapatlas.files import write_json
 from dapatlas.findings import Finding
 from dapatlas.labels import dap
-from dapatlas.pipeline.checking import COHORT, Checked
+from dapatlas.pipeline.checking import Checked
 from dapatlas.pipeline.journal import FOLDER, Journal, fingerprint
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.publish.report import ComparedCase, Comparison
