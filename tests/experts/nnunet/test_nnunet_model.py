@@ -179,6 +179,12 @@ def test_inherited_configurations_are_resolved(folder: Path) -> None:
         ("patch_size", [16, 16], "a model of slices"),
         ("previous_stage", "3d_lowres", "second stage of a cascade"),
         ("preprocessor_name", "MyPreprocessor", "the preprocessor MyPreprocessor; known are"),
+        (
+            "resampling_fn_data",
+            "resample_torch_fornnunet",
+            "the resampling resample_torch_fornnunet; known are",
+        ),
+        ("resampling_fn_probabilities", "no_resampling", "the resampling no_resampling; known are"),
         ("normalization_schemes", ["MyNormalization"], "the normalisation MyNormalization; known are"),
         ("inherits_from", "3d_fullres", "no configuration '3d_fullres'"),
         ("spacing", None, "not the plans of an nnU-Net v2 model"),

@@ -46,13 +46,11 @@ class ResamplingRule:
     """How one kind of array is resampled: spline orders in plane and along a coarse axis.
 
     ``force_separate_z`` is True (always split the coarse axis off), False (never) or None (from the threshold on).
-    ``function`` is the name of the function in nnunetv2 that follows the rule.
     """
 
     order: int
     order_z: int
     force_separate_z: bool | None = None
-    function: str = "resample_data_or_seg_to_shape"
 
 
 @dataclass(frozen=True)

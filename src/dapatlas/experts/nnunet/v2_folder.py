@@ -25,6 +25,7 @@ SCHEMES: dict[str, Scheme] = {
     "RGBTo01Normalization": "RGB",
 }
 PREPROCESSORS = ("DefaultPreprocessor",)
+RESAMPLERS = ("resample_data_or_seg_to_shape",)  # the rule that preprocess.py follows
 READERS = ("SimpleITKIO", "NibabelIO", "NibabelIOWithReorient")
 
 
@@ -173,6 +174,10 @@ def _refuse_unsupported(
     for kind, found, known in (
         ("preprocessor", configuration.get("preprocessor_name", PREPROCESSORS[0]), PREPROCESSORS),
         ("image reader", plans.get("image_reader_writer", READERS[0]), READERS),
+        *(
+            ("resampling", configuration.get(f"resampling_fn_{what}", RESAMPLERS[0]), RESAMPLERS)
+            for what in ("data", "probabilities")
+        ),
     ):
         if found not in known:
             raise BadFileError(f"{path}: asks for the {kind} {found}; known are {', '.join(known)}")
@@ -234,7 +239,6 @@ def _rule(configuration: Mapping[str, Any], what: str, order: int) -> Resampling
         int(settings.get("order", order)),
         int(settings.get("order_z", 0)),
         settings.get("force_separate_z"),
-        configuration.get(f"resampling_fn_{what}", "resample_data_or_seg_to_shape"),
     )
 
 
