@@ -33,7 +33,7 @@ from dapatlas.experts.nnunet.preprocess import prepare
 from dapatlas.experts.nnunet.segment import segment
 from dapatlas.experts.nnunet.spacing import network_shape
 from dapatlas.extras import needed
-from dapatlas.pipeline.memory import peak_mb
+from dapatlas.memory import peak_mb
 from dapatlas.volumes import Grid
 
 CLASSES = 145

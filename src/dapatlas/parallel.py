@@ -32,7 +32,7 @@ class WorkerDiedError(DapatlasError):
 
 
 def map_cases(
-    function: Callable[[Item], Result], items: Iterable[Item], jobs: int | None = None
+    function: Callable[[Item], Result], items: Iterable[Item], jobs: int | None = None, *, alone: bool = False
 ) -> Iterator[tuple[Item, Result | Exception]]:
     """Apply ``function`` to every item and yield each answer as it comes.
 
@@ -45,6 +45,8 @@ def map_cases(
     jobs
         Number of worker processes; 1 works in this process; by default as many as there are processors
         for this process (:func:`available_cpus`).
+    alone
+        Work in a process of its own also where ``jobs`` is 1, so that a crash cannot end this one.
 
     Yields
     ------
@@ -61,7 +63,7 @@ def map_cases(
     -----
     A worker that dies, or runs out of memory, does not stop the rest: its item is tried once more at the end,
     alone, with all memory to itself. If that fails too, its answer is a :class:`WorkerDiedError` (or the
-    ``MemoryError``). With ``jobs=1`` there is no such protection.
+    ``MemoryError``). With ``jobs=1`` there is no such protection, unless ``alone``.
 
     Closing the iterator, or Ctrl-C, stops the workers at once. Processes are spawned, which is safe beside
     threads and the same on every system; a script that calls this needs the customary
@@ -71,7 +73,7 @@ def map_cases(
     if workers < 1:
         raise DapatlasError(f"the number of jobs must be 1 or more, not {workers}")
     tasks = list(items)
-    if workers == 1:
+    if workers == 1 and not alone:
         return _map_here(function, tasks)
     return _map_in_workers(function, tasks, workers)
 
@@ -99,18 +101,25 @@ def _cgroup_cpus(root: Path, unlimited: int) -> int:
     return unlimited
 
 
-def _attempt(function: Callable[[Item], Result], item: Item) -> Result | Exception:
+def attempt(function: Callable[[Item], Result], item: Item) -> Result | Exception:
+    """The function's answer, or the exception that it raised: whatever it is, it is the answer for this item alone."""
     try:
         return function(item)
-    except Exception as error:  # whatever it is, it is the answer for this item alone
+    except Exception as error:
         return error
+
+
+def travelling_answer(function: Callable[[Item], Result], item: Item) -> Result | Exception:
+    """As :func:`attempt`, in a form that survives the way to another process: an exception with its traceback."""
+    answer = attempt(function, item)
+    return _travelling(answer) if isinstance(answer, Exception) else answer
 
 
 def _map_here(
     function: Callable[[Item], Result], tasks: list[Item]
 ) -> Iterator[tuple[Item, Result | Exception]]:
     for item in tasks:
-        yield item, _attempt(function, item)
+        yield item, attempt(function, item)
 
 
 def _map_in_workers(
@@ -205,8 +214,7 @@ def _work(function: Callable[[Item], Result], pipe: Connection) -> None:
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         pipe.send(None)
         while True:
-            answer = _attempt(function, pipe.recv())
-            _send(pipe, _travelling(answer) if isinstance(answer, Exception) else answer)
+            _send(pipe, travelling_answer(function, pipe.recv()))
 
 
 def _send(pipe: Connection, answer: Any) -> None:

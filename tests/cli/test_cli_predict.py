@@ -58,7 +58,7 @@ def test_a_folder_of_cts_in_the_ids_of_a_scheme(model: Path, tmp_path: Path):
     assert json.loads((out / "labels.json").read_text())["13"] == "liver"
     again = run(*asked)
     assert {row["state"] for row in json.loads(again.stdout)} == {"up to date"}
-    forced = run(*asked, "--force", "--case", "b")
+    forced = run(*asked, "--force", "--only", "b")
     assert [(row["case"], row["state"]) for row in json.loads(forced.stdout)] == [("b", "done")]
 
 

@@ -8,23 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dapatlas.cli.options import CtsOption, ExpertOption, expert_files
+from dapatlas.cli.schedule import with_schedule
 
 if TYPE_CHECKING:
     from dapatlas.pipeline import BuildResult
     from dapatlas.pipeline.agreement import CohortAgreement
+    from dapatlas.pipeline.engine import Schedule
 
 
+@with_schedule
 def build(
     recipe: Annotated[Path, typer.Argument(help="Recipe (TOML).", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="The data set's folder.", show_default=False)],
     cts: CtsOption = None,
     expert: ExpertOption = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Build every case again.")] = False,
+    force_stage: Annotated[
+        str | None,
+        typer.Option(help="Do one stage of each case again: `map` or `picture`.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Build a data set from CTs and experts' label maps.
 
@@ -36,6 +42,8 @@ def build(
 
         dapatlas build examples/totalsegmentator.toml --out atlas
 
+        dapatlas build my.toml --out atlas --slurm gpu,workers=16,memory_gb=6
+
         dapatlas build my.toml --out atlas --cts 'ct/{case}.nii.gz' --expert 'totalsegmentator=seg/{case}'
     """
     from dapatlas.aggregate import load_recipe
@@ -44,13 +52,23 @@ def build(
 
     loaded = load_recipe(recipe, cts=cts, expert_files=expert_files(expert))
     with case_progress("building", quiet=quiet or as_json) as progress:
-        result = run(loaded, out, jobs=jobs, force=force, progress=progress)
+        result = run(loaded, out, jobs=schedule, force=force or _stage(force_stage), progress=progress)
     if as_json:
         _print_json(result)
     elif not quiet:
         print_table(result)
     if result.failed:
         raise typer.Exit(1)
+
+
+def _stage(name: str | None) -> str | bool:
+    from dapatlas.pipeline.build import MAP, PICTURE
+
+    if name not in (None, MAP, PICTURE):
+        raise typer.BadParameter(
+            f"{name!r} is no stage of a build: {MAP}, {PICTURE}", param_hint="--force-stage"
+        )
+    return name or False
 
 
 def _print_agreement(agreement: CohortAgreement, page: Path) -> None:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.schedule import with_schedule
+
 if TYPE_CHECKING:
     from dapatlas.pipeline.checking import Checked
+    from dapatlas.pipeline.engine import Schedule
 
 SEVERITIES = {"error": "error", "warning": "warning", "info": "remark"}
 MOST_SHOWN = 60  # findings on the terminal; the report has all
 
 
+@with_schedule
 def check(
     dataset: Annotated[
         Path | None, typer.Argument(help="Folder with masks/ and, for HU, images/.", show_default=False)
@@ -31,15 +35,14 @@ def check(
             help="CSV of subjects and sexes, beside the data set's own subjects.csv.", show_default=False
         ),
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Check again what is up to date.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the published ranges and their sources, and stop.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Check label maps against what is known of bodies: sizes, HU, order, neighbours, completeness.
 
@@ -71,7 +74,9 @@ def check(
         raise typer.BadParameter("give the data set to check", param_hint="DATASET")
     opened = Dataset(dataset, load_scheme(scheme))
     with case_progress("checking", quiet=quiet or as_json) as progress:
-        result = check_dataset(opened, out, sex_table=sex_table, jobs=jobs, force=force, progress=progress)
+        result = check_dataset(
+            opened, out, sex_table=sex_table, jobs=schedule, force=force, progress=progress
+        )
     report = (out or dataset) / COHORT
     if as_json:
         typer.echo(report.read_text(encoding="utf-8").rstrip())

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.schedule import with_schedule
+
 if TYPE_CHECKING:
     from dapatlas.check.benchmark import Benchmark
     from dapatlas.check.evaluate import EvaluationSettings
     from dapatlas.check.evaluation import Evaluation
     from dapatlas.labels import LabelScheme
+    from dapatlas.pipeline.engine import Schedule
 
 
+@with_schedule
 def evaluate(
     prediction: Annotated[
         Path, typer.Argument(help="Label map, folder of label maps, or data set.", show_default=False)
@@ -89,14 +93,13 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="Write the chart as SVG.", metavar="FILE", show_default=False)
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Score again what is up to date in `--out`.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no tables.")] = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Score label maps against references: Dice, IoU, surface Dice, HD95 …, per structure, case and group.
 
@@ -139,7 +142,7 @@ def evaluate(
             metric=compare_on,
             benchmark=protocol,
             out=out,
-            jobs=jobs,
+            jobs=schedule,
             force=force,
             progress=progress,
         )

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.schedule import with_schedule
+
 if TYPE_CHECKING:
     from dapatlas.dataset import Dataset
+    from dapatlas.pipeline.engine import Schedule
     from dapatlas.pipeline.stage import Outcome
     from dapatlas.publish.exports import Export, Labels, Written
 
@@ -44,7 +47,6 @@ SchemeOption = Annotated[
     ),
 ]
 MapsOption = Annotated[str, typer.Option("--maps", help="Label scheme that the data set's maps are in.")]
-JobsOption = Annotated[int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)]
 ForceOption = Annotated[bool, typer.Option("--force", help="Write again what is up to date.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
@@ -60,13 +62,14 @@ class _Run:
     structures: str | None
     scheme: str | None
     maps: str
-    jobs: int | None
+    schedule: Schedule
     force: bool
     as_json: bool
     quiet: bool
 
 
 @app.command("nnunet")
+@with_schedule
 def nnunet(
     dataset: DatasetArgument,
     out: Annotated[Path, typer.Argument(help="nnU-Net's folder of raw data sets.", show_default=False)],
@@ -83,10 +86,11 @@ def nnunet(
     structures: StructuresOption = None,
     scheme: SchemeOption = None,
     maps: MapsOption = "dap",
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Write a raw data set of nnU-Net v2: `OUT/DatasetNNN_NAME`.
 
@@ -109,11 +113,12 @@ def nnunet(
     if link not in LINKS:
         raise typer.BadParameter(f"expected {', '.join(LINKS)}, found {link!r}", param_hint="--link")
     target, splits = out / f"Dataset{number:03d}_{name}", dataset / "splits" / "splits_final.json"
-    run = _Run(dataset, target, only or (), structures, scheme, maps, jobs, force, as_json, quiet)
+    run = _Run(dataset, target, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
     _export(run, lambda labels: NnunetExport(labels, link=link, splits=splits))
 
 
 @app.command("binary-masks")
+@with_schedule
 def binary_masks(
     dataset: DatasetArgument,
     out: OutArgument,
@@ -124,10 +129,11 @@ def binary_masks(
     structures: StructuresOption = None,
     scheme: SchemeOption = None,
     maps: MapsOption = "dap",
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Write a file a structure, as TotalSegmentator does: `OUT/CASE/STRUCTURE.nii.gz`.
 
@@ -139,11 +145,12 @@ def binary_masks(
     """
     from dapatlas.publish.export_masks import BinaryMasksExport
 
-    run = _Run(dataset, out, only or (), structures, scheme, maps, jobs, force, as_json, quiet)
+    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
     _export(run, lambda labels: BinaryMasksExport(labels, empty=empty))
 
 
 @app.command("slicer")
+@with_schedule
 def slicer(
     dataset: DatasetArgument,
     out: OutArgument,
@@ -151,10 +158,11 @@ def slicer(
     structures: StructuresOption = None,
     scheme: SchemeOption = None,
     maps: MapsOption = "dap",
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Write segmentations of 3D Slicer, with names, colours and SNOMED CT terms: `OUT/CASE.seg.nrrd`.
 
@@ -164,11 +172,12 @@ def slicer(
     """
     from dapatlas.publish.export_slicer import SlicerExport
 
-    run = _Run(dataset, out, only or (), structures, scheme, maps, jobs, force, as_json, quiet)
+    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
     _export(run, SlicerExport)
 
 
 @app.command("dicom-seg")
+@with_schedule
 def dicom_seg(
     dataset: DatasetArgument,
     out: OutArgument,
@@ -186,10 +195,11 @@ def dicom_seg(
     structures: StructuresOption = None,
     scheme: SchemeOption = None,
     maps: MapsOption = "dap",
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Write DICOM Segmentations of the series that the CTs came from: `OUT/CASE.dcm`.
 
@@ -203,11 +213,12 @@ def dicom_seg(
     """
     from dapatlas.publish.export_dicom_seg import DicomSegExport
 
-    run = _Run(dataset, out, only or (), structures, scheme, maps, jobs, force, as_json, quiet)
+    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
     _export(run, lambda labels: DicomSegExport(labels, dicom=dicom, binary=binary))
 
 
 @app.command("meshes")
+@with_schedule
 def meshes(
     dataset: DatasetArgument,
     out: OutArgument,
@@ -219,10 +230,11 @@ def meshes(
     structures: StructuresOption = None,
     scheme: SchemeOption = None,
     maps: MapsOption = "dap",
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Write surfaces, mm in the patient's world (RAS): `OUT/CASE/STRUCTURE.stl` or `.obj`, or `OUT/CASE.glb`.
 
@@ -241,11 +253,12 @@ def meshes(
         raise typer.BadParameter(
             f"expected {', '.join(FORMATS)}, found {file_format!r}", param_hint="--format"
         )
-    run = _Run(dataset, out, only or (), structures, scheme, maps, jobs, force, as_json, quiet)
+    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
     _export(run, lambda labels: MeshesExport(labels, format=file_format, smooth=smooth))
 
 
 @app.command("stats")
+@with_schedule
 def stats(
     dataset: DatasetArgument,
     out: OutArgument,
@@ -253,10 +266,11 @@ def stats(
     structures: StructuresOption = None,
     scheme: SchemeOption = None,
     maps: MapsOption = "dap",
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Write a table of all structures of all cases: `OUT/structures.parquet` and `OUT/structures.csv`.
 
@@ -269,7 +283,7 @@ def stats(
     """
     from dapatlas.publish.export_statistics import StatisticsExport
 
-    run = _Run(dataset, out, only or (), structures, scheme, maps, jobs, force, as_json, quiet)
+    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
     _export(run, StatisticsExport)
 
 
@@ -286,7 +300,13 @@ def _export(run: _Run, make: Callable[[Labels], Export]) -> None:
     labels = choose_labels(opened.scheme, load_scheme(run.scheme) if run.scheme else None, structures)
     with case_progress("exporting", quiet=run.quiet or run.as_json) as progress:
         outcomes = export_cases(
-            opened, run.out, make(labels), only=run.only, jobs=run.jobs, force=run.force, progress=progress
+            opened,
+            run.out,
+            make(labels),
+            only=run.only,
+            jobs=run.schedule,
+            force=run.force,
+            progress=progress,
         )
     if run.as_json:
         _print_json(outcomes)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.schedule import with_schedule
+
 if TYPE_CHECKING:
+    from dapatlas.pipeline.engine import Schedule
     from dapatlas.pipeline.ingesting import Ingested
     from dapatlas.pipeline.stage import Progress
 
@@ -25,13 +28,13 @@ app = typer.Typer(
 DestinationArgument = Annotated[
     Path, typer.Argument(help="The data set; made where it is not there.", show_default=False)
 ]
-JobsOption = Annotated[int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)]
 ForceOption = Annotated[bool, typer.Option("--force", help="Bring in again what is up to date.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
 
 @app.command("tcia")
+@with_schedule
 def tcia(
     source: Annotated[
         Path,
@@ -41,10 +44,11 @@ def tcia(
     with_pet: Annotated[
         bool, typer.Option("--with-pet", help="Also write the PET in SUV (suv/) and the lesions (lesions/).")
     ] = False,
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """DICOM of FDG-PET-CT-Lesions, or any tree of DICOM files with pseudonymous patient ids.
 
@@ -67,11 +71,12 @@ def tcia(
         with case_progress(name, quiet=quiet or as_json) as progress:
             yield progress
 
-    result = ingest_tcia(source, destination, with_pet=with_pet, jobs=jobs, force=force, bar=bar)
+    result = ingest_tcia(source, destination, with_pet=with_pet, jobs=schedule, force=force, bar=bar)
     _tell(result, as_json=as_json, quiet=quiet)
 
 
 @app.command("autopet")
+@with_schedule
 def autopet(
     source: Annotated[
         Path,
@@ -85,10 +90,11 @@ def autopet(
         bool, typer.Option("--with-pet", help="Also link the PET in SUV (suv/) and the lesions (lesions/).")
     ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Copy CTs rather than link them.")] = False,
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """AutoPET's NIfTI files: the tree of its own converter, or the nnU-Net layout of the later challenges.
 
@@ -105,12 +111,19 @@ def autopet(
 
     with case_progress("ingesting", quiet=quiet or as_json) as progress:
         result = ingest_autopet(
-            source, destination, with_pet=with_pet, link=not copy, jobs=jobs, force=force, progress=progress
+            source,
+            destination,
+            with_pet=with_pet,
+            link=not copy,
+            jobs=schedule,
+            force=force,
+            progress=progress,
         )
     _tell(result, as_json=as_json, quiet=quiet)
 
 
 @app.command("masks")
+@with_schedule
 def masks(
     source: Annotated[
         Path,
@@ -126,10 +139,11 @@ def masks(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a mask that stands and differs.")
     ] = False,
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """The released label maps, straight from their zip, each onto the grid of its CT.
 
@@ -153,7 +167,7 @@ def masks(
             scheme=load_scheme(scheme),
             keep_unpaired=keep_unpaired,
             overwrite=overwrite,
-            jobs=jobs,
+            jobs=schedule,
             force=force,
             progress=progress,
         )
@@ -161,6 +175,7 @@ def masks(
 
 
 @app.command("ct")
+@with_schedule
 def ct(
     sources: Annotated[
         list[Path],
@@ -174,10 +189,11 @@ def ct(
     link: Annotated[
         bool, typer.Option("--link", help="Link `.nii.gz` files that are good as they are.")
     ] = False,
-    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Any CT of your own, under a name of your choosing; several at once get their own names.
 
@@ -194,7 +210,7 @@ def ct(
 
     with case_progress("ingesting", quiet=quiet or as_json) as progress:
         result = ingest_cts(
-            sources, destination, name=name, link=link, jobs=jobs, force=force, progress=progress
+            sources, destination, name=name, link=link, jobs=schedule, force=force, progress=progress
         )
     _tell(result, as_json=as_json, quiet=quiet)
 

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.schedule import with_schedule
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dapatlas.pipeline.engine import Schedule
     from dapatlas.pipeline.stage import Outcome
 
 
+@with_schedule
 def predict(
     source: Annotated[
         Path,
@@ -57,12 +61,11 @@ def predict(
             show_default=False,
         ),
     ] = None,
-    case: Annotated[
-        list[str] | None, typer.Option("--case", help="Only this case.", show_default=False)
-    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Predict again what is up to date.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Predict label maps with a trained nnU-Net, in bounded memory.
 
@@ -93,7 +96,7 @@ def predict(
             source,
             out,
             Target(scheme),
-            only=tuple(case or ()),
+            jobs=schedule,
             force=force,
             progress=None if single else progress,
             tiles=(lambda _, done, total: progress(done, total)) if single else None,

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.schedule import with_schedule
+
 if TYPE_CHECKING:
+    from dapatlas.pipeline.engine import Schedule
     from dapatlas.pipeline.previewing import Preview
 
 
+@with_schedule
 def preview(
     dataset: Annotated[Path, typer.Argument(help="Folder with images/ and masks/.", show_default=False)],
     out: Annotated[
@@ -23,12 +27,11 @@ def preview(
         float, typer.Option(help="Most that a Parquet file may have, in MB.", min=0.001)
     ] = 500,
     scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Preview again what is up to date.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Write the preview table: names, slice count, and pictures of the middle slice of every case.
 
@@ -52,7 +55,9 @@ def preview(
 
     opened = Dataset(dataset, load_scheme(scheme))
     with case_progress("previewing", quiet=quiet or as_json) as progress:
-        result = preview_dataset(opened, out, shard_mb=shard_mb, jobs=jobs, force=force, progress=progress)
+        result = preview_dataset(
+            opened, out, shard_mb=shard_mb, jobs=schedule, force=force, progress=progress
+        )
     if as_json:
         _print_json(result)
     elif not quiet:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.schedule import with_schedule
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dapatlas.pipeline import Refined
+    from dapatlas.pipeline.engine import Schedule
     from dapatlas.refine import RefineSettings
 
 
+@with_schedule
 def refine(
     source: Annotated[
         Path | None,
@@ -49,15 +53,14 @@ def refine(
     scheme: Annotated[
         str, typer.Option(help="Label scheme of the maps; see `dapatlas labels schemes`.")
     ] = "dap",
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Refine again what is up to date.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the guidelines and their thresholds, and stop.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Make label maps anatomically consistent: sides, spine, ribs, regions, sex, islands, containment.
 
@@ -94,7 +97,7 @@ def refine(
                 settings,
                 scheme=load_scheme(scheme),
                 sex_table=sex_table,
-                jobs=jobs,
+                jobs=schedule,
                 force=force,
                 progress=progress,
             )

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.schedule import with_schedule
+
 if TYPE_CHECKING:
+    from dapatlas.pipeline.engine import Schedule
     from dapatlas.pipeline.statistics import DatasetStatistics
 
 OUTLIERS_SHOWN = 10
 
 
+@with_schedule
 def stats(
     dataset: Annotated[Path, typer.Argument(help="Folder with `masks/` and, for HU, `images/`.")],
     out: Annotated[
@@ -39,12 +43,11 @@ def stats(
     scheme: Annotated[
         str, typer.Option(help="Label scheme of the maps; see `dapatlas labels schemes`.")
     ] = "dap",
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what is up to date.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Statistics and pictures of a whole data set as one HTML file that needs no network.
 
@@ -73,7 +76,7 @@ def stats(
             work=work,
             sex_table=sex_table,
             pictures=pictures,
-            jobs=jobs,
+            jobs=schedule,
             force=force,
             progress=progress,
         )

@@ -298,7 +298,7 @@ def run(
     """Train one fold with nnU-Net's trainer; a fold that is finished stays.
 
     Left and right structures are why patches are not mirrored by default. nnU-Net's own validation, which keeps the
-    scores of whole volumes, is left out: `dapatlas predict --case …` and `dapatlas evaluate` do it in bounded memory.
+    scores of whole volumes, is left out: `dapatlas predict --only …` and `dapatlas evaluate` do it in bounded memory.
 
     **Examples**
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from dapatlas.dataset.reports import REPORTS, report_file
 from dapatlas.errors import RecipeError
 from dapatlas.files import whole_file, write_json, write_text
 from dapatlas.findings import Finding, Severity
-from dapatlas.parallel import map_cases
 from dapatlas.pipeline.agreement import CohortAgreement, write_agreement
 from dapatlas.pipeline.case_files import (
     PROVENANCE,
@@ -30,23 +29,19 @@ from dapatlas.pipeline.case_files import (
     write_provenance,
     write_refinement_picture,
 )
+from dapatlas.pipeline.engine import Jobs, schedule_of
 from dapatlas.pipeline.find import find_cases
-from dapatlas.pipeline.journal import Entry, Journal, fingerprint, open_journal
-from dapatlas.pipeline.memory import peak_mb
-from dapatlas.pipeline.report import (
-    case_picture,
-    case_report,
-    story,
-)
+from dapatlas.pipeline.journal import Entry, Journal, open_journal
+from dapatlas.pipeline.report import case_picture, case_report
+from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.refine import SexTable, refine, sex_of, sex_tables
-from dapatlas.volumes import Grid, read_label_map, read_volume, write_label_map
+from dapatlas.volumes import Grid, Volume, read_label_map, read_volume, write_label_map
 
 MAP, PICTURE = "map", "picture"  # the stages of a build, in order
 
 # What of a recipe a map depends on, beside the experts that have a say in it.
 MATTERS = {"scheme", "merge", "body", "tissues", "refine", "provenance"}
-
-Progress = Callable[[int, int], None]
+BYTES_A_VOXEL = 12.0  # of the CT, at the peak of aggregating: see benchmarks/README.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ class CaseResult:
     case
         Case id.
     state
-        ``built``, ``up to date`` or ``failed``.
+        ``built``, ``up to date``, ``failed``, or ``left out`` by the schedule while it is due.
     seconds
         Wall-clock time spent on it in this run.
     error
@@ -101,29 +96,12 @@ class BuildResult:
         return tuple(result for result in self.cases if result.state == "failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be done for one case: the stages that are due, and their fingerprints."""
-
-    case: Case
-    stages: tuple[str, ...]
-    fingerprints: dict[str, str] = field(hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a worker brings back: seconds for each stage that it ran, and its peak memory."""
-
-    seconds: dict[str, float]
-    peak_mb: float
-
-
 def build(
     recipe: Recipe,
     out: Path,
     *,
-    jobs: int | None = None,
-    force: bool = False,
+    jobs: Jobs = None,
+    force: bool | str = False,
     progress: Progress | None = None,
 ) -> BuildResult:
     """Build, or finish building, a data set.
@@ -138,11 +116,12 @@ def build(
     out
         The data set's folder; made if absent.
     jobs
-        Worker processes; as many as processors when ``None``.
+        Worker processes, as many as processors when ``None``; or a schedule.
     force
-        Build every case again.
+        Build every case again; or one stage of each, ``"map"`` or ``"picture"``. A new map gets a new picture.
     progress
-        Called with how many cases are done, and of how many, before the first and after each.
+        Called with how many cases are done, and of how many, before the first and after each; again for pictures that
+        are due while their maps stand.
 
     Raises
     ------
@@ -155,18 +134,17 @@ def build(
         dataset = Dataset.create(out, recipe.atlas)
         write_text(out / REPORTS / "recipe.json", recipe.model_dump_json(indent=1, by_alias=True) + "\n")
         sexes = _sex_tables(recipe)
-        tasks = [_task(case, recipe, out, journal, sexes, force=force) for case in cases]
-        results = [CaseResult(task.case.id, "up to date") for task in tasks if not task.stages]
-        if progress:
-            progress(len(results), len(tasks))
-        due = [task for task in tasks if task.stages]
-        for task, answer in map_cases(partial(_run, recipe=recipe, out=out), due, jobs):
-            results.append(_settle(task, answer, journal))
-            if progress:
-                progress(len(results), len(tasks))
+        by_id = {case.id: case for case in cases}
+        works = [_map_work(case, recipe, out, sexes) for case in cases]
+        do = partial(_build_map, cases=by_id, recipe=recipe, out=out)
+        again = force is True or force == MAP
+        maps = run_stage(
+            MAP, works, do, journal, jobs=jobs, force=again, progress=progress, bytes_a_voxel=BYTES_A_VOXEL
+        )
+        pictures = _pictures(maps, works, recipe, out, journal, jobs, force=force == PICTURE)
+        results = [_result(*outcomes) for outcomes in zip(maps, pictures, strict=True)]
         strangers = sorted(journal.cases() - {case.id for case in cases})
-        results.sort(key=lambda result: result.case)
-        built = [result.case for result in results if result.state != "failed"]
+        built = [outcome.case for outcome in maps if outcome.stands]
         agreement = write_agreement(out / REPORTS, built)
         if recipe.provenance.maps:
             experts = [expert.name for expert in recipe.experts]
@@ -187,83 +165,87 @@ def _keyed(names: dict[int, str]) -> dict[str, str]:
     return {str(number): name for number, name in names.items()}
 
 
-def _task(
-    case: Case, recipe: Recipe, out: Path, journal: Journal, sexes: Sequence[SexTable], *, force: bool
-) -> Task:
-    """Which stages are due: those never finished, changed, or whose output is gone."""
+def _map_work(case: Case, recipe: Recipe, out: Path, sexes: Sequence[SexTable]) -> Work:
+    """What the map of a case is made from, the CT first, and what is written with it, the map first."""
     assert case.image_path is not None  # find_cases starts from CTs
     experts = experts_for(case, recipe)
-    inputs = [
-        case.image_path,
-        *(path for expert in experts for path in (expert.inputs(case) or (expert.path(case),))),
-    ]
+    inputs = [path for expert in experts for path in (expert.inputs(case) or (expert.path(case),))]
     settings = recipe.model_dump(mode="json", include=MATTERS)
     settings["experts"] = [expert.model_dump(mode="json") for expert in experts]
     settings["link"] = recipe.cts.link
     if recipe.refine is not None:  # a table that says the same of this case changes nothing
         del settings["refine"]["sex_table"]
         settings["sex"] = sex_of(case.id, case.subject, sexes)
-    map_print = fingerprint(inputs, settings)
-    prints = {MAP: map_print, PICTURE: fingerprint([], [map_print, recipe.picture.model_dump(mode="json")])}
     dataset = Dataset(out, recipe.atlas)
     maps = provenance_files(out, case.id) if recipe.provenance.maps else ()
-    outputs = {
-        MAP: (dataset.image_path(case.id), dataset.mask_path(case.id), report_file(out, case.id), *maps),
-        PICTURE: (picture_file(out, case.id),),
-    }
-    due = tuple(
-        stage
-        for stage in (MAP, PICTURE)
-        if force
-        or not journal.is_done(case.id, stage, prints[stage])
-        or not all(path.exists() for path in outputs[stage])
+    outputs = (dataset.mask_path(case.id), dataset.image_path(case.id), report_file(out, case.id), *maps)
+    return Work(case.id, (case.image_path, *inputs), outputs, settings)
+
+
+def _build_map(work: Work, cases: Mapping[str, Case], recipe: Recipe, out: Path) -> None:
+    """In a worker: aggregate and refine one case, and write the map and everything that is said of it."""
+    case = cases[work.case]
+    target, image, report, *_ = work.outputs
+    ct = read_volume(work.inputs[0])
+    made = aggregate(case, ct, recipe)
+    label_map, said = _refined(case, made.label_map, ct.grid, recipe)
+    made = replace(made, provenance=made.provenance.refined(made.label_map, label_map))
+    findings = [*made.findings, *said]
+    place_image(work.inputs[0], image, link=recipe.cts.link)
+    write_label_map(target, label_map, ct.grid, ct.header)
+    write_refinement_picture(out, case, ct, made.label_map, label_map, findings, recipe)
+    write_provenance(out, case, ct, made, recipe)
+    _write_picture(picture_file(out, case.id), ct, label_map, recipe)  # while the CT is at hand
+    write_text(report.with_suffix(".md"), case_page(out, case, findings))
+    write_json(report, case_report(case, label_map, made, findings, ct.grid, recipe))
+
+
+def _pictures(
+    maps: Sequence[Outcome[None]],
+    works: Sequence[Work],
+    recipe: Recipe,
+    out: Path,
+    journal: Journal,
+    jobs: Jobs,
+    *,
+    force: bool,
+) -> list[Outcome[None]]:
+    """Pictures of the maps that stand; those that came with a map of this run are only written down."""
+    stands = {outcome.case: outcome for outcome in maps if outcome.stands}
+    due = [_picture_work(work, recipe, out) for work in works if work.case in stands]
+    for work in due:
+        if stands[work.case].state == "done":
+            journal.record(work.case, PICTURE, Entry(work.fingerprint, "done", 0, 0, ""))
+    schedule = replace(schedule_of(jobs), only=())  # every map that stands has its picture
+    draw = partial(_redraw, recipe=recipe, maps={work.case: work for work in works})
+    drawn = run_stage(PICTURE, due, draw, journal, jobs=schedule, force=force)
+    found = {outcome.case: outcome for outcome in drawn}
+    return [found.get(outcome.case, outcome) for outcome in maps]
+
+
+def _picture_work(work: Work, recipe: Recipe, out: Path) -> Work:
+    settings = [work.fingerprint, recipe.picture.model_dump(mode="json")]
+    return Work(work.case, (), (picture_file(out, work.case),), settings)
+
+
+def _redraw(work: Work, recipe: Recipe, maps: Mapping[str, Work]) -> None:
+    """In a worker: the picture of a map that stands."""
+    made = maps[work.case]
+    _write_picture(
+        work.outputs[0], read_volume(made.inputs[0]), read_label_map(made.outputs[0]).array, recipe
     )
-    # a new map needs a new picture
-    return Task(case, (MAP, PICTURE) if MAP in due else due, prints)
 
 
-def _settle(task: Task, answer: Done | Exception, journal: Journal) -> CaseResult:
-    """Write down how a case ended."""
-    if isinstance(answer, Exception):
-        error = story(answer)
-        journal.record(
-            task.case.id, task.stages[0], Entry(task.fingerprints[task.stages[0]], "failed", 0, 0, error)
-        )
-        return CaseResult(task.case.id, "failed", error=error)
-    for stage in task.stages:
-        entry = Entry(task.fingerprints[stage], "done", answer.seconds[stage], answer.peak_mb, "")
-        journal.record(task.case.id, stage, entry)
-    return CaseResult(task.case.id, "built", sum(answer.seconds.values()))
+def _write_picture(path: Path, ct: Volume, label_map: NDArray[Any], recipe: Recipe) -> None:
+    with whole_file(path) as scratch:
+        case_picture(ct, label_map, recipe).save(scratch, optimize=True)
 
 
-def _run(task: Task, recipe: Recipe, out: Path) -> Done:
-    """In a worker: run the stages that are due for one case."""
-    case, seconds = task.case, {}
-    assert case.image_path is not None
-    dataset = Dataset(out, recipe.atlas)
-    begin = time.perf_counter()
-    ct = read_volume(case.image_path)
-    if MAP in task.stages:
-        made = aggregate(case, ct, recipe)
-        label_map, said = _refined(case, made.label_map, ct.grid, recipe)
-        made = replace(made, provenance=made.provenance.refined(made.label_map, label_map))
-        findings = [*made.findings, *said]
-        place_image(case.image_path, dataset.image_path(case.id), link=recipe.cts.link)
-        write_label_map(dataset.mask_path(case.id), label_map, ct.grid, ct.header)
-        write_refinement_picture(out, case, ct, made.label_map, label_map, findings, recipe)
-        write_provenance(out, case, ct, made, recipe)
-        write_text(report_file(out, case.id).with_suffix(".md"), case_page(out, case, findings))
-        report = case_report(case, label_map, made, findings, ct.grid, recipe)
-        write_json(report_file(out, case.id), report)
-        seconds[MAP] = time.perf_counter() - begin
-    else:
-        label_map = read_label_map(dataset.mask_path(case.id)).array
-    if PICTURE in task.stages:
-        begin = time.perf_counter()
-        with whole_file(picture_file(out, case.id)) as scratch:
-            case_picture(ct, label_map, recipe).save(scratch, optimize=True)
-        seconds[PICTURE] = time.perf_counter() - begin
-    return Done(seconds, peak_mb())
+def _result(made: Outcome[None], drawn: Outcome[None]) -> CaseResult:
+    """How a build ended for one case, by what became of its map and its picture."""
+    worse = made if not made.stands else drawn
+    state = "built" if "done" in (made.state, drawn.state) and worse.stands else worse.state
+    return CaseResult(made.case, state, made.seconds + drawn.seconds, worse.error)
 
 
 def _sex_tables(recipe: Recipe) -> list[SexTable]:

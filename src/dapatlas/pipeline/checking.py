@@ -21,6 +21,7 @@ from dapatlas.files import write_json
 from dapatlas.findings import Finding, has_errors
 from dapatlas.ingest.tables import STUDIES, read_table
 from dapatlas.labels import dap
+from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.refine import SexTable, sex_of, sex_tables
@@ -60,7 +61,7 @@ def check_dataset(
     out: Path | None = None,
     *,
     sex_table: Path | None = None,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Checked:
@@ -94,7 +95,7 @@ def check_dataset(
         works = [_work(case, patients[case.id], out) for case in cases.values()]
         do = partial(_check, cases=cases, patients=patients)
         outcomes = run_stage(STAGE, works, do, journal, jobs=jobs, force=force, progress=progress)
-        done = [read_checked(case_path(out, each.case)) for each in outcomes if each.state != "failed"]
+        done = [read_checked(case_path(out, each.case)) for each in outcomes if each.stands]
         checked = _over_cohort(outcomes, done)
         write_json(out / COHORT, _document(checked))
     return checked

@@ -20,7 +20,8 @@ from dapatlas.errors import BadLabelsError, DapatlasError
 from dapatlas.experts.binary_masks import BinaryMasks
 from dapatlas.files import write_json
 from dapatlas.labels import LabelScheme
-from dapatlas.parallel import available_cpus, map_cases
+from dapatlas.parallel import available_cpus
+from dapatlas.pipeline.engine import Jobs, Processes, Schedule, local_jobs, schedule_of
 from dapatlas.pipeline.evaluation_pairs import Pair, pairs_of
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.report import story
@@ -45,7 +46,7 @@ def evaluate(
     metric: str = "dice",
     benchmark: Benchmark | None = None,
     out: Path | None = None,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -69,7 +70,7 @@ def evaluate(
     out
         Folder to keep the scores of every case in; a second run scores only what has changed.
     jobs
-        Worker processes; as many as processors when ``None``.
+        Worker processes, as many as processors when ``None``; or a schedule.
     force
         Score every case again.
     progress
@@ -144,7 +145,7 @@ def _scored(
     *,
     schemes: Schemes,
     settings: EvaluationSettings,
-    jobs: int | None,
+    jobs: Jobs,
     force: bool,
     out: Path | None,
     progress: Progress | None,
@@ -152,15 +153,17 @@ def _scored(
     """Score pairs; what was scored in name order, and why the others failed."""
     asked = [EVALUATION_VERSION, settings.as_dict(), *(scheme.name for scheme in schemes)]
     works = [_work(pair, None if out is None else out / folder, asked) for pair in pairs]
-    threads = min(jobs or available_cpus(), available_cpus()) if len(pairs) == 1 else 1
+    schedule = schedule_of(jobs)
+    threads = min(local_jobs(jobs) or available_cpus(), available_cpus()) if len(pairs) == 1 else 1
     do = partial(_run, schemes=schemes, settings=settings, threads=threads)
-    workers = 1 if len(pairs) == 1 else jobs
+    if len(pairs) == 1:  # one case is scored here, by several threads
+        schedule = replace(schedule, engine=Processes(1))
     outcomes: list[Outcome[EvaluatedCase]]
     if out is None:
-        outcomes = _in_memory(works, do, workers, progress)
+        outcomes = _in_memory(works, do, schedule, progress)
     else:
         with open_journal(out) as journal:
-            outcomes = run_stage(stage, works, do, journal, jobs=workers, force=force, progress=progress)
+            outcomes = run_stage(stage, works, do, journal, jobs=schedule, force=force, progress=progress)
     kept = {work.case: work.outputs for work in works}
     cases, failed = list[EvaluatedCase](), dict[str, str]()
     for outcome in outcomes:
@@ -180,12 +183,12 @@ def _work(pair: Pair, folder: Path | None, asked: object) -> Work:
 
 
 def _in_memory(
-    works: Sequence[Work], do: partial[EvaluatedCase], jobs: int | None, progress: Progress | None
+    works: Sequence[Work], do: partial[EvaluatedCase], schedule: Schedule, progress: Progress | None
 ) -> list[Outcome[EvaluatedCase]]:
     outcomes = list[Outcome[EvaluatedCase]]()
     if progress:
         progress(0, len(works))
-    for work, answer in map_cases(do, works, jobs):
+    for work, answer in schedule.engine.map(do, works):
         if isinstance(answer, Exception):
             outcomes.append(Outcome(work.case, "failed", error=story(answer), fault=answer))
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dapatlas.dataset import Case, Dataset
 from dapatlas.errors import DapatlasError
+from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.publish.exports import Export, Written
@@ -19,7 +20,7 @@ def export_cases(
     export: Export,
     *,
     only: Sequence[str] = (),
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome[Written]]:
@@ -36,7 +37,7 @@ def export_cases(
     only
         Ids of the cases to write; all by default, as far as they have what the format needs.
     jobs
-        Worker processes; as many as processors when ``None``.
+        Worker processes, as many as processors when ``None``; or a schedule.
     force
         Write all of them again.
     progress

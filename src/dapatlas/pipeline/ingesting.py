@@ -126,7 +126,7 @@ def _of_workers(
     outcomes = [outcome for stage in stages for outcome in stage]
     kept: dict[str, list[dict[str, Any]]] = {}
     for outcome, findings in zip(outcomes, own, strict=True):
-        if outcome.state != "failed" and findings:
+        if outcome.stands and findings:
             kept.setdefault(outcome.case, []).extend(each.as_dict() for each in findings)
     return kept
 

@@ -11,6 +11,7 @@ from dapatlas.ingest.fault import IngestError
 from dapatlas.ingest.nifti.mask_placing import place
 from dapatlas.ingest.nifti.released_masks import Pair, plan
 from dapatlas.labels import LabelScheme
+from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.ingesting import Findings, Ingested, finish
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.stage import Progress, Work, run_stage
@@ -25,7 +26,7 @@ def ingest_masks(
     scheme: LabelScheme | None = None,
     keep_unpaired: bool = False,
     overwrite: bool = False,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Ingested:

@@ -26,6 +26,7 @@ from dapatlas.ingest.nifti.found import Found, Item
 from dapatlas.ingest.nifti.nnunet_layout import find_nnunet
 from dapatlas.ingest.space import full_disk_named
 from dapatlas.ingest.tables import StudyFacts
+from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.ingesting import LESIONS, SUV, Findings, Ingested, finish
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
@@ -40,7 +41,7 @@ def ingest_autopet(
     *,
     with_pet: bool = False,
     link: bool = True,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Ingested:
@@ -110,7 +111,7 @@ def ingest_cts(
     *,
     name: str | None = None,
     link: bool = False,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Ingested:

@@ -19,6 +19,7 @@ from dapatlas.ingest.dicom.series import Series, series_of
 from dapatlas.ingest.dicom.studies import Study, check_studies, choose_ct, choose_pet, choose_seg, studies_of
 from dapatlas.ingest.space import full_disk_named
 from dapatlas.ingest.tables import StudyFacts
+from dapatlas.pipeline.engine import Jobs, local_jobs
 from dapatlas.pipeline.ingesting import LESIONS, SUV, Findings, Ingested, finish
 from dapatlas.pipeline.journal import Journal, open_journal
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
@@ -48,7 +49,7 @@ def ingest_tcia(
     destination: Path,
     *,
     with_pet: bool = False,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     bar: Bar = _no_bar,
 ) -> Ingested:
@@ -66,7 +67,7 @@ def ingest_tcia(
     with_pet
         Also write ``suv/`` and ``lesions/``.
     jobs
-        Worker processes; as many as processors when ``None``.
+        Worker processes, as many as processors when ``None``; or a schedule.
     force
         Make every case again.
     bar
@@ -79,7 +80,7 @@ def ingest_tcia(
         set.
     """
     with bar("reading headers") as progress:
-        scanned = scan(source, jobs, progress)
+        scanned = scan(source, local_jobs(jobs), progress)
     if not scanned.images:
         raise DapatlasError(
             f"{source}: no DICOM file among its {scanned.files} files; expected the folder of a download"
@@ -127,7 +128,7 @@ def _run(
     journal: Journal,
     *,
     with_pet: bool,
-    jobs: int | None,
+    jobs: Jobs,
     force: bool,
     bar: Bar,
 ) -> list[list[Outcome[Findings]]]:
@@ -135,7 +136,8 @@ def _run(
 
     def run(name: str, works: Sequence[Work], do: Callable[[Work], Findings]) -> list[Outcome[Findings]]:
         with bar(name) as progress:
-            return run_stage(name, works, do, journal, jobs=jobs, force=force, progress=progress)
+            some = name != STAGE  # not every study has a PET
+            return run_stage(name, works, do, journal, jobs=jobs, force=force, progress=progress, some=some)
 
     stages = [run(STAGE, [_ct_work(plan, dataset) for plan in plans], _make_ct)]
     if with_pet:

@@ -12,16 +12,17 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dapatlas import __version__
 from dapatlas.errors import DapatlasError
 
-FOLDER = ".dapatlas"
+FOLDER, JOURNAL = ".dapatlas", "journal.sqlite"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS stages (
@@ -37,6 +38,14 @@ CREATE TABLE IF NOT EXISTS stages (
   PRIMARY KEY (case_id, stage)
 ) STRICT
 """
+
+# What later versions of the journal know more; a journal of an earlier one gets the columns, and keeps its rows.
+LATER_COLUMNS = {
+    "inputs": "TEXT NOT NULL DEFAULT ''",
+    "settings": "TEXT NOT NULL DEFAULT ''",
+    "crashed": "INTEGER NOT NULL DEFAULT 0",
+}
+COLUMNS = "case_id, stage, fingerprint, state, seconds, peak_mb, error, version, finished, inputs, settings, crashed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,11 @@ class Entry:
         Largest memory of the process that ran it, in MB, up to its end.
     error
         Why it failed; empty when done.
+    inputs, settings
+        Of the input files alone, and of all else that the stage depends on; empty where that was not kept.
+    crashed
+        Whether the case took its worker process down with it. Such a case is in quarantine: it is not tried again
+        until it is asked for, or its inputs or settings change.
     """
 
     fingerprint: str
@@ -62,6 +76,32 @@ class Entry:
     seconds: float
     peak_mb: float
     error: str
+    inputs: str = ""
+    settings: str = ""
+    crashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the journal.
+
+    Attributes
+    ----------
+    case, stage
+        Of which case, and of what.
+    entry
+        How it ended.
+    version
+        Of the software that ran it.
+    finished
+        When, in UTC.
+    """
+
+    case: str
+    stage: str
+    entry: Entry
+    version: str
+    finished: datetime
 
 
 class Journal:
@@ -73,10 +113,14 @@ class Journal:
     def entry(self, case_id: str, stage: str) -> Entry | None:
         """What is known of a stage of a case, if anything."""
         row = self._connection.execute(
-            "SELECT fingerprint, state, seconds, peak_mb, error FROM stages WHERE case_id = ? AND stage = ?",
-            (case_id, stage),
+            f"SELECT {COLUMNS} FROM stages WHERE case_id = ? AND stage = ?", (case_id, stage)
         ).fetchone()
-        return Entry(*row) if row else None
+        return _row(row).entry if row else None
+
+    def rows(self) -> list[Row]:
+        """Everything that is known, by stage and case."""
+        found = self._connection.execute(f"SELECT {COLUMNS} FROM stages ORDER BY stage, case_id")
+        return [_row(row) for row in found]
 
     def is_done(self, case_id: str, stage: str, expected: str) -> bool:
         """Whether the stage is finished and nothing that it depends on has changed since."""
@@ -91,7 +135,7 @@ class Journal:
         """Write down how a stage of a case ended; on disk when this returns."""
         with self._connection:
             self._connection.execute(
-                "INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO stages ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     case_id,
                     stage,
@@ -102,8 +146,17 @@ class Journal:
                     entry.error,
                     __version__,
                     datetime.now(UTC).isoformat(timespec="seconds"),
+                    entry.inputs,
+                    entry.settings,
+                    entry.crashed,
                 ),
             )
+
+
+def _row(row: tuple[Any, ...]) -> Row:
+    case, stage, mark, state, seconds, peak, error, version, finished, inputs, settings, crashed = row
+    entry = Entry(mark, state, seconds, peak, error, inputs, settings, bool(crashed))
+    return Row(case, stage, entry, version, datetime.fromisoformat(finished))
 
 
 @contextmanager
@@ -130,16 +183,47 @@ def open_journal(folder: Path) -> Iterator[Journal]:
             raise DapatlasError(
                 f"{folder}: another run is at work on this folder; wait for it, or choose another output"
             ) from None
-        connection = sqlite3.connect(hidden / "journal.sqlite")
+        connection = sqlite3.connect(hidden / JOURNAL)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(SCHEMA)
+            _add_later_columns(connection)
             yield Journal(connection)
         finally:
             connection.close()
     finally:
         os.close(lock)  # which also gives the lock back
+
+
+def read_journal(folder: Path) -> list[Row]:
+    """What the journal of a folder says, also while a run is at work on it; nothing is written.
+
+    Raises
+    ------
+    DapatlasError
+        The folder has no journal, or it cannot be read.
+    """
+    path = folder / FOLDER / JOURNAL
+    if not path.is_file():
+        raise DapatlasError(f"{folder}: no journal; expected {path}, which every stage leaves in its output")
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
+            known = {row[1] for row in connection.execute("PRAGMA table_info(stages)")}
+            columns = ", ".join(name if name in known else f"'' AS {name}" for name in COLUMNS.split(", "))
+            return [
+                _row(row)
+                for row in connection.execute(f"SELECT {columns} FROM stages ORDER BY stage, case_id")
+            ]
+    except sqlite3.Error as error:
+        raise DapatlasError(f"{path}: not readable as a journal ({error})") from None
+
+
+def _add_later_columns(connection: sqlite3.Connection) -> None:
+    known = {row[1] for row in connection.execute("PRAGMA table_info(stages)")}
+    for name, kind in LATER_COLUMNS.items():
+        if name not in known:
+            connection.execute(f"ALTER TABLE stages ADD COLUMN {name} {kind}")
 
 
 def fingerprint(files: Iterable[Path], settings: Any) -> str:

@@ -19,10 +19,10 @@ from dapatlas.dataset.case import MASKS
 from dapatlas.errors import DapatlasError
 from dapatlas.experts.nnunet.predictor import PredictionSettings
 from dapatlas.files import write_json
+from dapatlas.memory import peak_mb
 from dapatlas.pipeline.build import build
 from dapatlas.pipeline.comparing import compare_maps
 from dapatlas.pipeline.journal import Entry, Journal, open_journal
-from dapatlas.pipeline.memory import peak_mb
 from dapatlas.pipeline.predicting import Target, predict_cases
 from dapatlas.pipeline.preparing import Prepared, PrepareSettings, Source, prepare_training
 from dapatlas.pipeline.rounds import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from dapatlas.experts.nnunet.memory import check_device
 from dapatlas.experts.nnunet.predictor import PredictionSettings, Predictor
 from dapatlas.experts.nnunet.v2_folder import labels_of, read_json
 from dapatlas.files import write_json
+from dapatlas.pipeline.engine import Jobs, Processes, Schedule, schedule_of
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.volumes import read_volume, write_label_map
@@ -51,14 +52,15 @@ def predict_cases(
     target: Target | None = None,
     *,
     only: tuple[str, ...] = (),
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
     tiles: Tiles | None = None,
 ) -> list[Outcome[None]]:
     """Predict, and write ``out/CASE.nii.gz`` with a ``labels.json`` beside; what is up to date stays.
 
-    Cases are predicted one after the other in this process: each takes the whole device, and the weights are read once.
-    One that fails stops no other.
+    Cases are predicted one after the other in this process, unless a number of processes or a cluster is asked for:
+    each takes the whole device, and the weights are read once. One that fails stops no other.
 
     Parameters
     ----------
@@ -72,12 +74,14 @@ def predict_cases(
         In which numbers; of the scheme that the model says it is of by default, else its own.
     only
         Case ids; all by default.
+    jobs
+        Worker processes, 1 when ``None``; or a schedule.
     force
         Predict again what is up to date.
     progress
         Called with how many cases are done, and of how many.
     tiles
-        Called within a case.
+        Called within a case, where cases are predicted in this process.
 
     Raises
     ------
@@ -85,9 +89,11 @@ def predict_cases(
         There is no model or no CT, the device is not there, or the model's labels are not of the scheme.
     """
     files = settings.files()
-    check_device(settings.device)
+    schedule = _schedule(jobs)
+    if isinstance(schedule.engine, Processes):
+        check_device(settings.device)
     meaning = _meaning(settings.model, target or Target())
-    cases = find_cts(source, only)
+    cases = find_cts(source, only or schedule.only)
     folder, single = _target_file(source, out)
     works = [
         Work(
@@ -98,10 +104,21 @@ def predict_cases(
         )
         for case, path in cases.items()
     ]
-    do = partial(_predict, predictor=Predictor(settings), meaning=meaning, tiles=tiles)
+    do = partial(
+        _predict,
+        predictor=Predictor(settings),
+        meaning=meaning,
+        tiles=tiles if schedule.engine == Processes(1) else None,
+    )
     with open_journal(folder) as journal:
         _write_labels(folder, settings.model, meaning)
-        return run_stage(STAGE, works, do, journal, jobs=1, force=force, progress=progress)
+        return run_stage(STAGE, works, do, journal, jobs=schedule, force=force, progress=progress)
+
+
+def _schedule(jobs: Jobs) -> Schedule:
+    """One process where nothing else is asked for."""
+    schedule = schedule_of(jobs)
+    return replace(schedule, engine=Processes(1)) if schedule.engine == Processes() else schedule
 
 
 def find_cts(source: Path, only: tuple[str, ...] = ()) -> dict[str, Path]:

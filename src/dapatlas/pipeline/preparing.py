@@ -147,7 +147,7 @@ def prepare_training(
         outcomes += export_cases(
             source.dataset, workspace.raw, export, jobs=jobs, force=force, progress=progress
         )
-    good = {outcome.case for outcome in outcomes if outcome.state != "failed"}
+    good = {outcome.case for outcome in outcomes if outcome.stands}
     _remove_strangers(workspace, good)
     _finish(workspace, exports[0], good)
     folds = _folds(sources, good, settings)

@@ -12,6 +12,7 @@ from dapatlas.dataset import Case, Dataset
 from dapatlas.errors import DapatlasError
 from dapatlas.extras import needed
 from dapatlas.files import write_json
+from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.journal import FOLDER, fingerprint, open_journal
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.publish.preview import preview_row
@@ -56,7 +57,7 @@ def preview_dataset(
     out: Path | None = None,
     *,
     shard_mb: float = SHARD_MB,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Preview:
@@ -73,7 +74,7 @@ def preview_dataset(
     shard_mb
         Most that a file may have, in MB (10⁶ bytes).
     jobs
-        Worker processes; as many as processors when ``None``.
+        Worker processes, as many as processors when ``None``; or a schedule.
     force
         Make every row again.
     progress
@@ -95,7 +96,7 @@ def preview_dataset(
         works = [_work(cases[case_id], out) for case_id in sorted(cases)]
         make = partial(_make, cases=cases)
         outcomes = run_stage(STAGE, works, make, journal, jobs=jobs, force=force, progress=progress)
-        rows = [_row_path(out, outcome.case) for outcome in outcomes if outcome.state != "failed"]
+        rows = [_row_path(out, outcome.case) for outcome in outcomes if outcome.stands]
         shards, written = _assemble(out, rows, int(shard_mb * 1e6))
     return Preview(tuple(outcomes), tuple(shards), len(rows), written)
 

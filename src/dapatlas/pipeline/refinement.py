@@ -16,6 +16,7 @@ from dapatlas.errors import BadLabelsError, DapatlasError
 from dapatlas.files import link_file, whole_file, write_json, write_text
 from dapatlas.findings import Finding
 from dapatlas.labels import LabelScheme, dap
+from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.report import before_and_after, findings_page
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
@@ -89,7 +90,7 @@ def refine_folder(
     *,
     scheme: LabelScheme | None = None,
     sex_table: Path | None = None,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> list[Refined]:
@@ -109,7 +110,7 @@ def refine_folder(
     sex_table
         CSV of subjects and sexes, beside the data set's own ``subjects.csv``.
     jobs
-        Worker processes; as many as processors when ``None``.
+        Worker processes, as many as processors when ``None``; or a schedule.
     force
         Refine every case again.
     progress

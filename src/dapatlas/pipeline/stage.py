@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from dapatlas import __version__
-from dapatlas.parallel import map_cases
+from dapatlas.errors import DapatlasError
+from dapatlas.memory import peak_mb
+from dapatlas.parallel import WorkerDiedError
+from dapatlas.pipeline.engine import Jobs, Schedule, schedule_of
 from dapatlas.pipeline.journal import Entry, Journal, fingerprint
-from dapatlas.pipeline.memory import peak_mb
 from dapatlas.pipeline.report import story
+from dapatlas.volumes import read_grid
 
 Answer = TypeVar("Answer")
 Progress = Callable[[int, int], None]
+
+SUFFIXES = (".nii", ".nii.gz")
+LIBRARIES_MB = 150  # of a worker with numpy, scipy and nibabel loaded, and no volume
+HOW_TO_RETRY = "`--retry-failed` tries it again"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,11 @@ class Work:
         """Of everything that the outputs depend on, this software's version included."""
         return fingerprint(self.inputs, [self.settings, __version__])
 
+    @property
+    def voxels(self) -> int:
+        """Of its largest input that is a volume, by the header; 0 where none can be read."""
+        return max((_voxels(path) for path in self.inputs if path.name.endswith(SUFFIXES)), default=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Answer]):
@@ -55,7 +71,8 @@ class Outcome(Generic[Answer]):
     case
         Case id.
     state
-        ``done``, ``up to date`` or ``failed``.
+        ``done``, ``up to date``, ``failed`` (in this run, or in an earlier one that put it in quarantine), or
+        ``left out`` by the schedule while it is due.
     answer
         What the work returned; ``None`` unless it was done in this run.
     seconds
@@ -63,7 +80,7 @@ class Outcome(Generic[Answer]):
     error
         Why it failed; empty otherwise.
     fault
-        The exception itself, where it failed.
+        The exception itself, where it failed in this run.
     """
 
     case: str
@@ -72,6 +89,11 @@ class Outcome(Generic[Answer]):
     seconds: float = 0.0
     error: str = ""
     fault: Exception | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether the outputs are there and up to date."""
+        return self.state in ("done", "up to date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +109,16 @@ def run_stage(
     do: Callable[[Work], Answer],
     journal: Journal,
     *,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
+    bytes_a_voxel: float = 0.0,
+    some: bool = False,
 ) -> list[Outcome[Answer]]:
     """Do what is due of a stage, in worker processes.
+
+    A case whose worker died under it, twice, is in quarantine: later runs leave it alone until its inputs or settings
+    change, or it is asked for by ``force`` or by a schedule that retries what failed.
 
     Parameters
     ----------
@@ -105,30 +132,73 @@ def run_stage(
     journal
         Of the output folder, open.
     jobs
-        Worker processes; as many as processors when ``None``.
+        Worker processes, as many as processors when ``None``; or a schedule.
     force
         Do all of it again.
     progress
         Called with how many cases are done, and of how many, before the first and after each.
+    bytes_a_voxel
+        What a case takes of memory at most, for each voxel of its largest input; 0 where it is little. There are never
+        more processes at work than fit into memory.
+    some
+        These are some of the run's cases, so that a schedule may name others.
 
     Returns
     -------
     list
         One outcome a case, in name order.
+
+    Raises
+    ------
+    DapatlasError
+        The schedule names a case that is not there, or the engine was lost.
     """
-    due = [work for work in works if force or not _is_done(stage, work, journal)]
-    outcomes: list[Outcome[Answer]] = [Outcome(work.case, "up to date") for work in works if work not in due]
+    schedule = schedule_of(jobs)
+    if not some:
+        _check_known(schedule.only, works)
+    plans = {work.case: _plan(stage, work, journal, schedule, force=force) for work in works}
+    outcomes: list[Outcome[Answer]] = [plan for plan in plans.values() if plan is not None]
+    due = [work for work in works if plans[work.case] is None]
+    need_mb = bytes_a_voxel * max((work.voxels for work in due), default=0) / 1e6 if bytes_a_voxel else 0
     if progress:
         progress(len(outcomes), len(works))
-    for work, answer in map_cases(partial(_timed, do=do), due, jobs):
+    for work, answer in schedule.engine.map(partial(_timed, do=do), due, need_mb + LIBRARIES_MB):
         outcomes.append(_settle(stage, work, answer, journal))
         if progress:
             progress(len(outcomes), len(works))
     return sorted(outcomes, key=lambda outcome: outcome.case)
 
 
-def _is_done(stage: str, work: Work, journal: Journal) -> bool:
-    return journal.is_done(work.case, stage, work.fingerprint) and all(path.exists() for path in work.outputs)
+def _check_known(wanted: Sequence[str], works: Sequence[Work]) -> None:
+    known = {work.case for work in works}
+    if missing := [case for case in wanted if case not in known]:
+        close = get_close_matches(missing[0], known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise DapatlasError(f"no case {', '.join(missing)} among the {len(known)} of this stage{hint}")
+
+
+def _plan(
+    stage: str, work: Work, journal: Journal, schedule: Schedule, *, force: bool
+) -> Outcome[Any] | None:
+    """What is known of a case without doing anything; ``None`` where it is due."""
+    entry = journal.entry(work.case, stage)
+    same = entry is not None and entry.fingerprint == work.fingerprint
+    failed = entry is not None and entry.state == "failed"
+    wanted = (not schedule.only or work.case in schedule.only) and (failed or not schedule.retry_failed)
+    if same and not failed and not (force and wanted) and all(path.exists() for path in work.outputs):
+        return Outcome(work.case, "up to date")
+    if not wanted:
+        return Outcome(work.case, "left out")
+    if entry is not None and same and entry.crashed and not (force or schedule.retry_failed):
+        return Outcome(work.case, "failed", error=f"{entry.error}; in quarantine: {HOW_TO_RETRY}")
+    return None
+
+
+def _voxels(path: Path) -> int:
+    try:
+        return math.prod(read_grid(path).shape)
+    except (DapatlasError, OSError):
+        return 0
 
 
 def _timed(work: Work, do: Callable[[Work], Answer]) -> _Timed[Answer]:
@@ -139,9 +209,13 @@ def _timed(work: Work, do: Callable[[Work], Answer]) -> _Timed[Answer]:
 
 def _settle(stage: str, work: Work, answer: _Timed[Answer] | Exception, journal: Journal) -> Outcome[Answer]:
     """Write down how a case ended."""
+    prints = (fingerprint(work.inputs, None), fingerprint((), work.settings))
     if isinstance(answer, Exception):
-        error = story(answer)
-        journal.record(work.case, stage, Entry(work.fingerprint, "failed", 0, 0, error))
+        error, crashed = story(answer), isinstance(answer, WorkerDiedError)
+        journal.record(work.case, stage, Entry(work.fingerprint, "failed", 0, 0, error, *prints, crashed))
+        logger.info("%s %s: failed: %s", stage, work.case, error)
         return Outcome(work.case, "failed", error=error, fault=answer)
-    journal.record(work.case, stage, Entry(work.fingerprint, "done", answer.seconds, answer.peak_mb, ""))
+    entry = Entry(work.fingerprint, "done", answer.seconds, answer.peak_mb, "", *prints)
+    journal.record(work.case, stage, entry)
+    logger.info("%s %s: done in %.1f s, %.0f MB", stage, work.case, answer.seconds, answer.peak_mb)
     return Outcome(work.case, "done", answer.answer, answer.seconds)

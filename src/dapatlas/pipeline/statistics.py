@@ -12,6 +12,7 @@ from dapatlas.dataset import Case, Dataset, parse_case_name
 from dapatlas.errors import BadLabelsError, DapatlasError, GridMismatchError
 from dapatlas.files import whole_file, write_json, write_text
 from dapatlas.labels import LabelScheme
+from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.journal import FOLDER, open_journal
 from dapatlas.pipeline.stage import Outcome, Work, run_stage
 from dapatlas.publish.case_statistics import CaseStatistics, case_statistics
@@ -60,7 +61,7 @@ def dataset_statistics(
     work: Path | None = None,
     sex_table: Path | None = None,
     pictures: int = PICTURES,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> DatasetStatistics:
@@ -82,7 +83,7 @@ def dataset_statistics(
     pictures
         At most this many cases are shown, spread evenly over the data set.
     jobs
-        Worker processes; as many as processors when ``None``.
+        Worker processes, as many as processors when ``None``; or a schedule.
     force
         Measure every case again.
     progress

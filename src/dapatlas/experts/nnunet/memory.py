@@ -6,10 +6,8 @@ activations for one tile. It is meant to be somewhat too high.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from dapatlas.experts.nnunet.preprocess import Prepared, way_back
 from dapatlas.experts.nnunet.spacing import coarse_axis_back, file_axes, network_shape, network_spacing
 from dapatlas.experts.nnunet.tiles import Triple, tiling
 from dapatlas.extras import needed
+from dapatlas.memory import free_gb
 from dapatlas.volumes import Grid, reorient
 
 GB = 1e9
@@ -162,35 +161,6 @@ def check_device(device: str) -> None:
             "cpu, or install a torch built for CUDA together with NVIDIA's driver"
         )
     raise NoDeviceError(f"the device {device} is not here; expected cpu, cuda, cuda:1 … or mps")
-
-
-def free_gb(root: Path = Path("/")) -> float | None:
-    """Memory that this process can still take: the system's, or less where its control group allows less.
-
-    ``None`` where the system doesn't say (it is not Linux).
-    """
-    try:
-        lines = (root / "proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    kib = {line.split(":")[0]: int(line.split()[1]) for line in lines}
-    known = [kib["MemAvailable"] * 1024 / GB, *_group_gb(root)]
-    return max(min(known), 0.0)
-
-
-def _group_gb(root: Path) -> Iterable[float]:
-    """What is left to a container, version 2 or 1 of control groups; files in the cache don't count."""
-    for folder, limit, used in (
-        ("sys/fs/cgroup", "memory.max", "memory.current"),
-        ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-    ):
-        try:
-            total = int((root / folder / limit).read_text())
-            taken = int((root / folder / used).read_text())
-            stat = dict(line.split() for line in (root / folder / "memory.stat").read_text().splitlines())
-        except (OSError, ValueError):  # no such group, or "max"
-            continue
-        yield (total - taken + int(stat.get("inactive_file", 0))) / GB
 
 
 @dataclass(frozen=True)
