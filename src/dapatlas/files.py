@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
+
+SCRATCH = ".partial"  # in the name of a file that is not whole yet
 
 
 @contextmanager
@@ -20,17 +23,48 @@ def whole_file(path: Path) -> Iterator[Path]:
     is renamed: after a power cut the name stands for the whole file or for nothing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = mkstemp(prefix=".", suffix=f".partial{''.join(path.suffixes)}", dir=path.parent)
+    descriptor, name = mkstemp(
+        prefix=f".{path.name}.", suffix=f"{SCRATCH}{''.join(path.suffixes)}", dir=path.parent
+    )
     os.close(descriptor)
     scratch = Path(name)
     try:
         yield scratch
         _flush_to_disk(scratch)
         scratch.chmod(0o666 & ~_umask())  # mkstemp makes files private; ours are ordinary ones
-        scratch.replace(path)
+        _rename(scratch, path)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
+
+
+def _rename(scratch: Path, path: Path) -> None:
+    """Give the scratch file its name.
+
+    Over NFS the answer to a rename may be lost. The client then asks again, and is told that there is no such file,
+    for the first try did its work.
+    """
+    wanted = scratch.stat()
+    try:
+        scratch.replace(path)
+    except FileNotFoundError:
+        if not (path.exists() and os.path.samestat(path.stat(), wanted)):
+            raise
+
+
+def clear_scratch(names: Mapping[Path, Collection[str]]) -> None:
+    """Remove what killed runs left half-written; to be called by the one run that works on these files.
+
+    Parameters
+    ----------
+    names
+        By folder, the files, or how their names begin up to a dot.
+    """
+    for folder, wanted in names.items():
+        for found in folder.glob(f".*{SCRATCH}*"):
+            owner = found.name[1:].partition(SCRATCH)[0]  # the file's name, with random letters or without
+            if any(owner == name or owner.startswith(f"{name}.") for name in wanted):
+                shutil.rmtree(found) if found.is_dir() else found.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -47,7 +81,7 @@ def write_json(path: Path, value: Any) -> None:
 def link_file(path: Path, source: Path) -> None:
     """Make ``path`` a symbolic link to ``source``, in place of whatever file had that name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.partial")
+    scratch = path.with_name(f".{path.name}{SCRATCH}")
     scratch.unlink(missing_ok=True)  # left by a run that was killed
     scratch.symlink_to(source)
     scratch.replace(path)

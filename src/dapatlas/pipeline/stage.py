@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from dapatlas import __version__
 from dapatlas.errors import DapatlasError
+from dapatlas.files import clear_scratch
 from dapatlas.memory import peak_mb
 from dapatlas.parallel import WorkerDiedError
 from dapatlas.pipeline.engine import Jobs, Schedule, schedule_of
@@ -159,6 +160,8 @@ def run_stage(
     plans = {work.case: _plan(stage, work, journal, schedule, force=force) for work in works}
     outcomes: list[Outcome[Answer]] = [plan for plan in plans.values() if plan is not None]
     due = [work for work in works if plans[work.case] is None]
+    scratch = _scratch(due)
+    clear_scratch(scratch)  # of a run that was killed
     need_mb = bytes_a_voxel * max((work.voxels for work in due), default=0) / 1e6 if bytes_a_voxel else 0
     if progress:
         progress(len(outcomes), len(works))
@@ -166,7 +169,17 @@ def run_stage(
         outcomes.append(_settle(stage, work, answer, journal))
         if progress:
             progress(len(outcomes), len(works))
+    clear_scratch(scratch)  # of workers that were killed
     return sorted(outcomes, key=lambda outcome: outcome.case)
+
+
+def _scratch(works: Sequence[Work]) -> dict[Path, set[str]]:
+    """Names of what is written of some cases, by folder: the outputs, and whatever else begins with the case's id."""
+    names: dict[Path, set[str]] = {}
+    for work in works:
+        for path in work.outputs:
+            names.setdefault(path.parent, {work.case}).update((work.case, path.name))
+    return names
 
 
 def _check_known(wanted: Sequence[str], works: Sequence[Work]) -> None:

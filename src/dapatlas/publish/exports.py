@@ -172,7 +172,7 @@ class Export(ABC):
 def whole_folder(path: Path) -> Iterator[Path]:
     """Give a scratch folder beside ``path``; on success it takes that name, in place of an older one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(mkdtemp(prefix=".", suffix=".partial", dir=path.parent))
+    scratch = Path(mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
         yield scratch
         scratch.chmod(
