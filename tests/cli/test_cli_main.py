@@ -28,7 +28,18 @@ def run(*words: str, cwd: Path | None = None, **env: str) -> subprocess.Complete
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["build"], ["validate"], ["demo"], ["phantom"], ["labels"], ["labels", "map"]]
+    "command",
+    [
+        [],
+        ["build"],
+        ["validate"],
+        ["demo"],
+        ["phantom"],
+        ["labels"],
+        ["labels", "map"],
+        ["review", "serve"],
+        ["review", "plan"],
+    ],
 )
 def test_help_comes_with_examples(command: list[str]):
     done = run(*command, "--help")

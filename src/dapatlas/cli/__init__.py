@@ -3,7 +3,7 @@
 Heavy imports stand inside the commands, so that ``dapatlas --help`` answers at once.
 
 Exit codes: 0 all went well; 1 something in the data is wrong (a failed case, a finding of severity
-*error*); 2 the command could not be carried out (bad arguments, recipe, file).
+*error*); 2 the command could not be carried out (bad arguments, recipe, file); 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from dapatlas import __version__
-from dapatlas.cli import export, ingest, labels, manifest, models, recipe, train
+from dapatlas.cli import export, ingest, labels, manifest, models, recipe, review, train
 from dapatlas.cli.build import build
 from dapatlas.cli.card import card
 from dapatlas.cli.check import check
@@ -30,6 +30,7 @@ from dapatlas.cli.refine import refine
 from dapatlas.cli.report import report
 from dapatlas.cli.split import split
 from dapatlas.cli.stats import stats
+from dapatlas.cli.status import status
 from dapatlas.cli.validate import validate
 from dapatlas.errors import DapatlasError
 
@@ -49,11 +50,13 @@ app.command()(validate)
 app.command()(evaluate)
 app.command()(check)
 app.command()(report)
+app.add_typer(review.app, name="review")
 app.command()(split)
 app.command()(publish)
 app.command()(preview)
 app.command()(card)
 app.command()(stats)
+app.command()(status)
 app.command()(predict)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.publish_approved import approval_as_dict, approved_cases, published_view
+from dapatlas.cli.review_words import DATABASE_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dapatlas.dataset import Dataset
     from dapatlas.findings import Finding
+    from dapatlas.pipeline.approved import Approval
     from dapatlas.publish.push import Pushed
     from dapatlas.publish.upload_plan import UploadPlan
 
@@ -36,6 +40,18 @@ def publish(
         bool, typer.Option("--with-cts", help="The CTs too, where their licence allows it (atlas.toml).")
     ] = False,
     with_subjects: Annotated[bool, typer.Option("--with-subjects", help="subjects.csv too.")] = False,
+    approved_only: Annotated[
+        bool,
+        typer.Option("--approved-only", help="Only cases that readers approved, with remarks or without."),
+    ] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            envvar=DATABASE_VARIABLE,
+            help="Database of the review, for --approved-only; that in the data set by default.",
+            show_default=False,
+        ),
+    ] = None,
     token_file: Annotated[
         Path | None,
         typer.Option(help="File with the token; by default HF_TOKEN or `hf auth login`.", show_default=False),
@@ -53,8 +69,9 @@ def publish(
 
     Only what belongs to a published data set goes up; everything else is listed as left out, with the reason. Before
     anything is sent, the data set is validated and SHA256SUMS written. Run it again after an interruption: what has
-    arrived is not sent twice. Tokens are never printed. Exit code 1 when something is missing or unsound, or when
-    `--verify` finds a difference.
+    arrived is not sent twice. Tokens are never printed. With `--approved-only`, neither the maps of other cases go up
+    nor their rows of the preview, their names in splits, their share in the card's numbers. Exit code 1 when something
+    is missing or unsound, or when `--verify` finds a difference.
 
     **Examples**
 
@@ -62,8 +79,13 @@ def publish(
 
         dapatlas publish DAP_Atlas --repo my-lab/dap-atlas --private
 
+        dapatlas publish DAP_Atlas --approved-only --repo my-lab/dap-atlas
+
         dapatlas publish DAP_Atlas --verify
     """
+    from dataclasses import replace
+    from functools import partial
+
     from dapatlas.dataset import Dataset
     from dapatlas.labels import load_scheme
     from dapatlas.publish.atlas_info import atlas_info
@@ -74,29 +96,36 @@ def publish(
     opened = Dataset(dataset, load_scheme(scheme))
     silent = quiet or as_json
     if verify:
-        _verify(opened, as_json=as_json, silent=silent)
+        _verify(published_view(opened) if approved_only else opened, as_json=as_json, silent=silent)
         return
     if repo is None and not dry_run:
         raise typer.BadParameter("give where to publish", param_hint="--repo")
     if repo is not None:
         check_repo_name(repo)
     info = atlas_info(dataset, opened.scheme.name)
-    plan = plan_upload(
-        opened,
+    planned = partial(
+        plan_upload,
         with_cts=with_cts,
         cts_allowed=info.ct_redistributable,
         ct_licence=info.ct_licence,
         with_subjects=with_subjects,
     )
+    plan = planned(opened)
     findings = missing_parts(opened, plan)
+    allowed = None
+    if approved_only:
+        _stop_at_errors(opened, findings, as_json=as_json, quiet=quiet)
+        whole, stays = opened, plan.left_out
+        opened, allowed = approved_cases(whole, database, jobs, silent=silent)
+        plan = replace(planned(opened), left_out=(*stays, *allowed.as_left_out(whole)))
     if dry_run:
-        _show(opened, plan, findings, as_json=as_json, quiet=quiet)
+        _show(opened, plan, findings, allowed, as_json=as_json, quiet=quiet)
         return
     _stop_at_errors(opened, findings, as_json=as_json, quiet=quiet)
     _stop_at_errors(opened, _unsound(opened, jobs, silent=silent), as_json=as_json, quiet=quiet)
     assert repo is not None  # seen to above
-    pushed = _send(opened, plan, repo, private, token_file, silent=silent)
-    _tell(pushed, plan, findings, as_json=as_json, quiet=quiet)
+    pushed = _send(opened, plan, repo, private, token_file, allowed, silent=silent)
+    _tell(pushed, plan, findings, allowed, as_json=as_json, quiet=quiet)
 
 
 def _unsound(dataset: Dataset, jobs: int | None, *, silent: bool) -> list[Finding]:
@@ -108,7 +137,14 @@ def _unsound(dataset: Dataset, jobs: int | None, *, silent: bool) -> list[Findin
 
 
 def _send(
-    dataset: Dataset, plan: UploadPlan, repo: str, private: bool, token_file: Path | None, *, silent: bool
+    dataset: Dataset,
+    plan: UploadPlan,
+    repo: str,
+    private: bool,
+    token_file: Path | None,
+    allowed: Approval | None,
+    *,
+    silent: bool,
 ) -> Pushed:
     from dapatlas.cli.progress import case_progress
     from dapatlas.publish.checksums import write_sums
@@ -118,6 +154,8 @@ def _send(
     token = read_token(token_file) if token_file else None
     with case_progress("checksums", quiet=silent) as progress:
         digests = write_sums(dataset.path, plan.sources, dataset.path / CACHE, progress)
+    if allowed is not None:
+        allowed.check(digests)
     with case_progress("uploading", quiet=silent) as progress:
         return push(with_sums(plan, dataset), digests, repo, private=private, token=token, progress=progress)
 
@@ -158,7 +196,13 @@ def _stop_at_errors(dataset: Dataset, findings: Sequence[Finding], *, as_json: b
 
 
 def _show(
-    dataset: Dataset, plan: UploadPlan, findings: Sequence[Finding], *, as_json: bool, quiet: bool
+    dataset: Dataset,
+    plan: UploadPlan,
+    findings: Sequence[Finding],
+    allowed: Approval | None,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """What would happen."""
     from dapatlas.cli.validate import print_findings
@@ -166,7 +210,9 @@ def _show(
 
     if as_json:
         said = [finding.as_dict() for finding in findings]
-        _print_json({"state": "dry run", **_plan_as_dict(plan), "findings": said})
+        _print_json(
+            {"state": "dry run", **_plan_as_dict(plan), **approval_as_dict(allowed), "findings": said}
+        )
     elif not quiet:
         _print_plan(plan)
         if findings:
@@ -212,13 +258,20 @@ def _print_plan(plan: UploadPlan) -> None:
 
 
 def _tell(
-    pushed: Pushed, plan: UploadPlan, findings: Sequence[Finding], *, as_json: bool, quiet: bool
+    pushed: Pushed,
+    plan: UploadPlan,
+    findings: Sequence[Finding],
+    allowed: Approval | None,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     from dataclasses import asdict
 
     if as_json:
         said = [finding.as_dict() for finding in findings]
-        _print_json({"state": "published", **asdict(pushed), "bytes": plan.bytes, "findings": said})
+        rest = {"bytes": plan.bytes, **approval_as_dict(allowed), "findings": said}
+        _print_json({"state": "published", **asdict(pushed), **rest})
         return
     if quiet:
         return

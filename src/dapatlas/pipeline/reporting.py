@@ -18,7 +18,14 @@ from dapatlas.pipeline.reporting_comparison import checks_of_other, compare
 from dapatlas.pipeline.reporting_notes import CaseNotes, agreement_of, pictured, read_notes
 from dapatlas.pipeline.reporting_pictures import Drawn, Wanted, draw, place_of, wanted_places
 from dapatlas.pipeline.stage import Outcome, Progress
-from dapatlas.publish.report import CaseContent, Comparison, ReportContent, Shown, report_page
+from dapatlas.publish.report import (
+    CaseContent,
+    Comparison,
+    ReportContent,
+    ReviewContent,
+    Shown,
+    report_page,
+)
 
 REPORT = "report.html"
 PICTURES = 120  # places of findings, some 15 kB each
@@ -68,6 +75,7 @@ def report_dataset(
     pictures: int = PICTURES,
     jobs: int | None = None,
     force: bool = False,
+    review: ReviewContent | None = None,
     stages: Stages = silent,
 ) -> DatasetReport:
     """Check a data set as `dapatlas check` does, and write one HTML file about it.
@@ -93,6 +101,8 @@ def report_dataset(
         Worker processes; as many as processors when ``None``.
     force
         Check, draw and compare again.
+    review
+        What readers said, where that is to be told.
     stages
         Given what is at work, a context that gives a function to be called with how many cases are done, of how many.
 
@@ -133,7 +143,7 @@ def report_dataset(
                     progress=progress,
                 )
             outcomes = [*outcomes, *compared]
-    content = gathered(dataset, checked, notes, drawn, comparison)
+    content = gathered(dataset, checked, notes, drawn, comparison, review)
     path = out or dataset.path / REPORT
     write_text(path, report_page(content))
     return DatasetReport(path, content, checked, tuple(outcomes))
@@ -145,6 +155,7 @@ def gathered(
     notes: Mapping[str, CaseNotes],
     drawn: Mapping[str, Drawn],
     comparison: Comparison | None = None,
+    review: ReviewContent | None = None,
 ) -> ReportContent:
     """Put together what a report shows.
 
@@ -160,6 +171,8 @@ def gathered(
         Case id to pictures.
     comparison
         With another data set.
+    review
+        What readers said.
     """
     found = {each.case: each for each in checked.checked}
     cases = []
@@ -177,6 +190,7 @@ def gathered(
         any(each.was_refined for each in notes.values()),
         agreement_of(notes),
         comparison,
+        review,
     )
 
 

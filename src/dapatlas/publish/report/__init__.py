@@ -12,6 +12,14 @@ from dapatlas.publish.report.content import (
 )
 from dapatlas.publish.report.page import report_page
 from dapatlas.publish.report.place import place_picture
+from dapatlas.publish.report.review_content import (
+    ReviewContent,
+    ReviewedCase,
+    ReviewedStructure,
+    ReviewPair,
+    ReviewReader,
+    ReviewVerdict,
+)
 
 __all__ = [
     "Agreement",
@@ -21,6 +29,12 @@ __all__ = [
     "Expert",
     "Overlap",
     "ReportContent",
+    "ReviewContent",
+    "ReviewPair",
+    "ReviewReader",
+    "ReviewVerdict",
+    "ReviewedCase",
+    "ReviewedStructure",
     "Shown",
     "place_picture",
     "report_page",

@@ -9,6 +9,7 @@ from functools import cached_property
 from dapatlas.check.outliers import Spread
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme, Sex
+from dapatlas.publish.report.review_content import ReviewContent
 
 # Whose cases are drawn apart; the key is the class of the colour.
 GROUPS = ("F", "M", "unknown")
@@ -181,6 +182,8 @@ class ReportContent:
         ``None`` where no experts were compared.
     comparison
         ``None`` where none was asked for.
+    review
+        What readers said; ``None`` where it was not asked for.
     """
 
     name: str
@@ -191,6 +194,7 @@ class ReportContent:
     refined: bool = False
     agreement: Agreement | None = None
     comparison: Comparison | None = None
+    review: ReviewContent | None = None
 
     @cached_property
     def places(self) -> Mapping[str, int]:

@@ -17,6 +17,7 @@ from dapatlas.publish.report.content import ReportContent
 from dapatlas.publish.report.embedded import case_notes, cohort, script
 from dapatlas.publish.report.findings import findings_section
 from dapatlas.publish.report.markup import count
+from dapatlas.publish.report.review import review_section
 from dapatlas.publish.report.summary import summary_section
 
 SCRIPTS = ("store", "findings", "cohort", "cases", "start")  # run in this order, as one
@@ -38,6 +39,7 @@ def report_page(content: ReportContent) -> str:
     program = f'"use strict";\n(() => {{\n{code}}})();\n'
     sections = [
         summary_section(content),
+        review_section(content),
         comparison_section(content),
         findings_section(content),
         cohort_section(content),
@@ -73,7 +75,9 @@ def _policy(program: str) -> str:
 
 
 def _header(content: ReportContent) -> str:
-    links = [*LINKS[:1], *([("comparison", "Comparison")] if content.comparison else []), *LINKS[1:]]
+    asked_for = [("review", "Review")] if content.review else []
+    asked_for += [("comparison", "Comparison")] if content.comparison else []
+    links = [*LINKS[:1], *asked_for, *LINKS[1:]]
     nav = "".join(f'<a href="#{anchor}">{words}</a>' for anchor, words in links)
     subjects = len({case.subject for case in content.cases})
     return (

@@ -1,0 +1,1 @@
+"""Where a review is kept: SQLite beside the data set, or PostgreSQL."""
