@@ -27,7 +27,7 @@ from dapatlas.publish.report.review_content import (
 STATES = {
     "unread": ("unread", ""),
     "reading": ("being read", ""),
-    """A structure: readings with it in view, those with a mark on it, the share without and its interval, the marks."""
+    "disagreement": ("in disagreement", "warning"),
     "approved": ("approved", "clean"),
     "remarks": ("approved with remarks", "clean"),
     "rejected": ("rejected", "error"),

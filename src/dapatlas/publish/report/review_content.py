@@ -27,7 +27,7 @@ class ReviewPair:
 
 @dataclass(frozen=True, slots=True)
 class ReviewedStructure:
-    """One structure: readings with it in view, those with a mark on it, the share without and its interval, the marks."""
+    """A structure: readings with it in view, those with a mark on it, the share without and its interval, the marks."""
 
     structure: str
     read: int
