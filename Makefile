@@ -19,7 +19,7 @@ demo: $(READY)
 	$(BIN)/dapatlas demo --out $(DEMO)
 
 test: $(READY)
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff check .

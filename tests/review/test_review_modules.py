@@ -41,7 +41,7 @@ def oblique() -> np.ndarray[Any, Any]:
 
 def test_matrices_are_inverted_and_multiplied(oblique: np.ndarray[Any, Any]) -> None:
     told = js(
-        """import { applied, inverse, times } from "./matrix.js";
+        """import { applied, inverse, times } from "./viewer/matrix.js";
         tell([inverse(m), times(m, inverse(m)), applied(m, [3, 4, 5])]);""",
         m=oblique.tolist(),
     )
@@ -62,7 +62,7 @@ def test_volumes_are_read_as_nibabel_does(
     nib.save(image, tmp_path / "v.nii.gz")
     told = js(
         """import { readFileSync } from "node:fs";
-        import { fetchVolume } from "./nifti.js";
+        import { fetchVolume } from "./viewer/nifti.js";
         globalThis.fetch = async () => new Response(readFileSync(path));
         const { shape, affine, data, slope, inter } = await fetchVolume("x");
         tell({ shape, affine, slope, inter, data: [...data], type: data.constructor.name });""",
@@ -81,7 +81,7 @@ def test_a_file_that_ends_too_early_is_told(tmp_path: Path) -> None:
     (tmp_path / "v.nii.gz").write_bytes(gzip.compress((tmp_path / "v.nii").read_bytes()[:-10]))
     told = js(
         """import { readFileSync } from "node:fs";
-        import { fetchVolume } from "./nifti.js";
+        import { fetchVolume } from "./viewer/nifti.js";
         globalThis.fetch = async () => new Response(readFileSync(path));
         await fetchVolume("x").catch((error) => tell(error.message));""",
         path=str(tmp_path / "v.nii.gz"),
@@ -96,7 +96,7 @@ def test_hounsfield_units_are_scaled_rounded_and_kept_in_sixteen_bits(tmp_path: 
     levels = [{"step": 1, "url": "x", "shape": [4, 1, 1]}]
     told = js(
         """import { readFileSync } from "node:fs";
-        import { Layers } from "./layers.js";
+        import { Layers } from "./viewer/layers.js";
         globalThis.fetch = async () => new Response(readFileSync(path));
         const layers = new Layers([{ name: "ct", kind: "ct", levels }]);
         const level = await layers.load("ct", 1);
@@ -126,8 +126,8 @@ def test_levels_beyond_the_device_are_left_out(
     told = js(
         """Object.defineProperty(globalThis, "navigator", { value: { deviceMemory: memory } });
         globalThis.localStorage = { getItem: () => JSON.stringify(detail) };
-        const { Layers } = await import("./layers.js");
-        const { Refining } = await import("./refining.js");
+        const { Layers } = await import("./viewer/layers.js");
+        const { Refining } = await import("./viewer/refining.js");
         const layers = new Layers([{ name: "ct", kind: "ct", levels }]);
         const refining = new Refining(layers, Array(panes).fill({ planes: { largest: 2048 } }));
         tell([4, 2, 1].map((step) => refining.fits("ct", step)));""",
@@ -146,7 +146,7 @@ def test_the_array_axis_along_each_axis_of_the_world(axes: str) -> None:
     tilt = np.eye(4)
     tilt[:3, :3] = nib.eulerangles.euler2mat(0.35, 0.2, -0.1)
     told = js(
-        'import { axisAlong } from "./overlay.js"; tell([0, 1, 2].map((world) => axisAlong(m, world)));',
+        'import { axisAlong } from "./viewer/overlay.js"; tell([0, 1, 2].map((world) => axisAlong(m, world)));',
         m=(tilt @ affine).tolist(),
     )
     codes = nib.orientations.io_orientation(tilt @ affine)[:, 0].astype(int).tolist()
@@ -154,7 +154,7 @@ def test_the_array_axis_along_each_axis_of_the_world(axes: str) -> None:
 
 
 def test_boxes_between_two_corners_hold_both() -> None:
-    told = js('import { boxOf } from "./overlay.js"; tell(boxOf([5, 2, 9], [3, 2, 11]));')
+    told = js('import { boxOf } from "./viewer/overlay.js"; tell(boxOf([5, 2, 9], [3, 2, 11]));')
     assert told == [[3, 6], [2, 3], [9, 12]]
 
 
@@ -183,7 +183,7 @@ def test_a_few_letters_find_a_structure(typed: str, first: str | None) -> None:
         "Left atrium",
     ]
     told = js(
-        'import { ranked } from "./search.js"; tell(ranked(typed, titles, (it) => it));',
+        'import { ranked } from "./case/search.js"; tell(ranked(typed, titles, (it) => it));',
         typed=typed,
         titles=titles,
     )
@@ -191,13 +191,13 @@ def test_a_few_letters_find_a_structure(typed: str, first: str | None) -> None:
 
 
 def test_nothing_typed_finds_everything_in_its_order() -> None:
-    told = js('import { ranked } from "./search.js"; tell(ranked("  ", ["b", "a"], (it) => it));')
+    told = js('import { ranked } from "./case/search.js"; tell(ranked("  ", ["b", "a"], (it) => it));')
     assert told == ["b", "a"]
 
 
 def test_colours_stand_at_their_numbers() -> None:
     told = js(
-        """import { labelColours, palette } from "./colours.js";
+        """import { labelColours, palette } from "./case/colours.js";
         const { data, rows } = palette(structures);
         const map = labelColours(structures, ({ id }) => id === 300);
         tell([rows, [...data.slice(0, 4)], [...data.slice(12, 16)], [...data.slice(16, 20)], [...data.slice(1200, 1204)], map.A[3], map.A[300], map.G[300], map.R.length]);""",

@@ -24,11 +24,11 @@ EVERY = 4  # of so many structures one is visited: drawing in software takes its
 # Goes to each structure; reads the pixel at the cross in each plane. Colours are opaque, the cross is another canvas.
 VISIT = """
 async (id) => {
-  const { Planes } = await import("/web/planes.js");
-  const { Viewer } = await import("/web/viewer.js");
+  const { Planes } = await import("/web/viewer/planes.js");
+  const { Viewer } = await import("/web/viewer/viewer.js");
   const get = async (path) => (await fetch(path)).json();
   const [scheme, detail] = await Promise.all([get("/api/scheme"), get(`/api/cases/${encodeURIComponent(id)}`)]);
-  const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/web/case.css" });
+  const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/web/case/case.css" });
   await new Promise((done) => ((style.onload = done), document.head.append(style)));
   let planes;
   const open = Planes.open;

@@ -51,7 +51,7 @@ def chief(site: Site) -> Browser:
     ("method", "path", "status"),
     [
         ("GET", "/", 200),
-        ("GET", "/web/api.js", 200),
+        ("GET", "/web/shell/api.js", 200),
         ("GET", "/api/session", 200),
         ("GET", "/api/cases", 401),
         ("GET", "/nothing", 404),

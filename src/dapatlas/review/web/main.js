@@ -1,17 +1,17 @@
 // The frame: who is reading, the bar on top, and which page is open.
-import { api } from "./api.js";
-import { announce, html, icon, nothing, render, toast } from "./html.js";
-import { bind, showKeys } from "./keys.js";
-import { leaveSafely } from "./leaving.js";
-import { changeReader, earlierNames, signBackIn, signIn } from "./login.js";
+import { api } from "./shell/api.js";
+import { announce, html, icon, nothing, render, toast } from "./shell/html.js";
+import { bind, showKeys } from "./shell/keys.js";
+import { leaveSafely } from "./shell/leaving.js";
+import { changeReader, earlierNames, signBackIn, signIn } from "./pages/login.js";
 
 const main = document.getElementById("main");
 const top = document.getElementById("top");
 
 const PAGES = [
-  { hash: "#/cases", title: "Cases", key: "g", role: "reader", open: async (root) => (await import("./queue.js")).openQueue(root) },
-  { hash: "#/progress", title: "Progress", key: "p", role: "reader", open: async (root) => (await import("./progress.js")).openProgress(root) },
-  { hash: "#/readers", title: "Readers", key: null, role: "admin", open: async (root) => (await import("./readers.js")).openReaders(root) },
+  { hash: "#/cases", title: "Cases", key: "g", role: "reader", open: async (root) => (await import("./pages/queue.js")).openQueue(root) },
+  { hash: "#/progress", title: "Progress", key: "p", role: "reader", open: async (root) => (await import("./pages/progress.js")).openProgress(root) },
+  { hash: "#/readers", title: "Readers", key: null, role: "admin", open: async (root) => (await import("./pages/readers.js")).openReaders(root) },
 ];
 
 let page = null; // {close()} of the open page
@@ -24,7 +24,7 @@ export function route(hash) {
   const found = /^#\/case\/(.+)$/.exec(hash);
   if (found) {
     const id = decoded(found[1]);
-    return { title: id, hash, role: "reader", open: async (root) => (await import("./caseview.js")).openCase(root, id) };
+    return { title: id, hash, role: "reader", open: async (root) => (await import("./case/caseview.js")).openCase(root, id) };
   }
   return PAGES.find((one) => one.hash === hash) ?? PAGES[0];
 }

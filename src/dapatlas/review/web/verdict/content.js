@@ -1,5 +1,5 @@
 // What a reader edits: a decision, a text, marks. Plain values, never changed in place.
-import { DECISIONS, MARK_KINDS } from "./words.js";
+import { DECISIONS, MARK_KINDS } from "../shell/words.js";
 
 export const EMPTY = Object.freeze({ decision: null, remarks: "", marks: Object.freeze([]) });
 

@@ -1,17 +1,17 @@
 // One case: planes on the left; findings, structures and the verdict on the right.
-import { api, casePath } from "./api.js";
+import { api, casePath } from "../shell/api.js";
 import { FindingList } from "./findings.js";
-import { announce, html, nothing, render, toast } from "./html.js";
-import { bind } from "./keys.js";
-import { applied } from "./matrix.js";
+import { announce, html, nothing, render, toast } from "../shell/html.js";
+import { bind } from "../shell/keys.js";
+import { applied } from "../viewer/matrix.js";
 import { StructureList } from "./structures.js";
 import { drawToolbar, others, VIEWS } from "./toolbar.js";
-import { mountVerdict } from "./verdict.js";
-import { Viewer } from "./viewer.js";
-import { stateOf, titled } from "./words.js";
+import { mountVerdict } from "../verdict/verdict.js";
+import { Viewer } from "../viewer/viewer.js";
+import { stateOf, titled } from "../shell/words.js";
 
 const OPACITY_STEP = 0.1;
-const STYLE = "/web/case.css";
+const STYLE = "/web/case/case.css";
 
 /** Open a case in `root`. Resolves as soon as the page stands; its pictures come by themselves. */
 export async function openCase(root, caseId) {

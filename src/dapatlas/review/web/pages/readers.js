@@ -1,6 +1,6 @@
 // Who may read: for admins.
-import { api } from "./api.js";
-import { html, moment, render, toast } from "./html.js";
+import { api } from "../shell/api.js";
+import { html, moment, render, toast } from "../shell/html.js";
 
 const ROLES = { reader: "Reader", adjudicator: "Adjudicator", admin: "Admin" };
 

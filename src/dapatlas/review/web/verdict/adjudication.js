@@ -1,8 +1,8 @@
 // The readings of a case side by side, for the one who decides between them.
-import { api, casePath } from "./api.js";
+import { api, casePath } from "../shell/api.js";
 import { contentOf, joinedMarks } from "./content.js";
-import { html, icon, moment, nothing } from "./html.js";
-import { decisionOf, MARK_KINDS, stateOf } from "./words.js";
+import { html, icon, moment, nothing } from "../shell/html.js";
+import { decisionOf, MARK_KINDS, stateOf } from "../shell/words.js";
 
 /** What every reader has said of this case. */
 export async function loadReadings(id) {

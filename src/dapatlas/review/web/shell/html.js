@@ -1,5 +1,5 @@
 // Templates, and the two ways of telling the reader something: spoken and shown.
-import { html, nothing, render, svg } from "./vendor/lit-html.js";
+import { html, nothing, render, svg } from "../vendor/lit-html.js";
 
 export { html, nothing, render, svg };
 

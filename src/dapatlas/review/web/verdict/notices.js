@@ -1,7 +1,7 @@
 // What the reader of a case must know before going on.
 import { conflictNotice } from "./conflict.js";
 import { isEmpty } from "./content.js";
-import { html, icon, moment, nothing } from "./html.js";
+import { html, icon, moment, nothing } from "../shell/html.js";
 
 export function notices(panel) {
   return html`${panel.saving.state === "conflict" ? conflictNotice(panel) : nothing} ${mapNotice(panel)} ${claimNotice(panel)} ${newsNotice(panel)}`;

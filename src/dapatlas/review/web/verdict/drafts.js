@@ -1,5 +1,5 @@
 // What is not saved yet is kept in this browser, too, until it is: a crash or a lost connection costs nothing.
-import { forget, keep, kept, keptNames } from "./storage.js";
+import { forget, keep, kept, keptNames } from "../shell/storage.js";
 
 const OLD_MS = 2 * 60 * 1000; // without locks: who has not written for so long is gone
 const CLOSING_MS = 2000;

@@ -1,6 +1,6 @@
 // One canvas with the planes of a case, on NiiVue: axial, coronal, sagittal, in radiological convention.
-import { Niivue, NVImage } from "./vendor/niivue.js";
-import { palette } from "./colours.js";
+import { Niivue, NVImage } from "../vendor/niivue.js";
+import { palette } from "../case/colours.js";
 import { AXES, best, parts, pixels, single, widened } from "./layout.js";
 import { applied, fromColumns, IDENTITY, inverse, scaling, times } from "./matrix.js";
 import { FRAGMENT, paletteTexture, UNITS, volumeTexture } from "./shading.js";

@@ -1,6 +1,6 @@
 // Finer and finer levels for the panes, as far as the device and the reader want them.
 import { budget } from "./graphics.js";
-import { keep, kept } from "./storage.js";
+import { keep, kept } from "../shell/storage.js";
 
 export const DETAILS = { auto: "Detail: automatic", half: "Detail: half", full: "Detail: full" };
 const DETAIL = "dapatlas.detail";

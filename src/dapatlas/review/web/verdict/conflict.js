@@ -1,6 +1,6 @@
 // Two have changed the same verdict: what differs, and which goes on. Nothing is lost either way.
 import { contentOf, differences, joinedMarks } from "./content.js";
-import { announce, html, moment, toast } from "./html.js";
+import { announce, html, moment, toast } from "../shell/html.js";
 
 export function conflictNotice(panel) {
   const { saving, title } = panel;

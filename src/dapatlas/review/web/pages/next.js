@@ -1,6 +1,6 @@
 // Going on to the next case of the queue.
-import { api } from "./api.js";
-import { announce, counted, toast } from "./html.js";
+import { api } from "../shell/api.js";
+import { announce, counted, toast } from "../shell/html.js";
 
 /** In which part one reads: "reading" or "adjudication"; kept from case to case. */
 export const reviewing = { kind: "reading" };

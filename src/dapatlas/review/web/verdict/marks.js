@@ -1,6 +1,6 @@
 // Marks: what is wrong with one structure, of which kind, where.
-import { announce, html, icon, nothing } from "./html.js";
-import { MARK_KINDS } from "./words.js";
+import { announce, html, icon, nothing } from "../shell/html.js";
+import { MARK_KINDS } from "../shell/words.js";
 
 /** The form for a new mark: closed, or open with what has been filled in so far. */
 export class Marking {

@@ -1,6 +1,6 @@
 // Which cases are read, in which order and by how many; what was read can be carried away.
-import { api } from "./api.js";
-import { counted, html, nothing, toast } from "./html.js";
+import { api } from "../shell/api.js";
+import { counted, html, nothing, toast } from "../shell/html.js";
 
 const ORDERS = { worst: "worst first", random: "in random order" };
 

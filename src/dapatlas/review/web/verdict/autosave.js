@@ -1,5 +1,5 @@
 // Saving by itself: soon after each change, again when it failed, and never over somebody else's work.
-import { api, casePath } from "./api.js";
+import { api, casePath } from "../shell/api.js";
 import { contentOf, same } from "./content.js";
 import { Drafts } from "./drafts.js";
 

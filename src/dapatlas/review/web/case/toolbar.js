@@ -1,8 +1,8 @@
 // The buttons over the planes, each with its key.
-import { html, nothing, render } from "./html.js";
-import { AXES } from "./layout.js";
-import { WINDOWS } from "./look.js";
-import { DETAILS } from "./refining.js";
+import { html, nothing, render } from "../shell/html.js";
+import { AXES } from "../viewer/layout.js";
+import { WINDOWS } from "../viewer/look.js";
+import { DETAILS } from "../viewer/refining.js";
 
 export const VIEWS = ["all", ...AXES.map((axes) => axes.name)];
 

@@ -1,7 +1,7 @@
 // Who is reading: by itself on one's own machine, with name and password on a shared one.
-import { api } from "./api.js";
-import { counted, html, nothing, render } from "./html.js";
-import { keep, kept } from "./storage.js";
+import { api } from "../shell/api.js";
+import { counted, html, nothing, render } from "../shell/html.js";
+import { keep, kept } from "../shell/storage.js";
 
 const NAME = "dapatlas.reader";
 const NAMES = "dapatlas.readers";

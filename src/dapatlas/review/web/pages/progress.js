@@ -1,8 +1,8 @@
 // How far the review is, how much the readers agree, and which structures hold.
-import { api } from "./api.js";
-import { counted, html, icon, moment, nothing, render } from "./html.js";
+import { api } from "../shell/api.js";
+import { counted, html, icon, moment, nothing, render } from "../shell/html.js";
 import { reviewing } from "./next.js";
-import { decisionOf, MARK_KINDS, STATE_NAMES, stateOf, titled } from "./words.js";
+import { decisionOf, MARK_KINDS, STATE_NAMES, stateOf, titled } from "../shell/words.js";
 
 const TONES = { approved: "good", remarks: "warn", stale: "warn", disagreement: "warn", rejected: "bad", unread: "muted" };
 

@@ -1,10 +1,10 @@
 // The cases in the order of the plan: what is done, what is next.
-import { api } from "./api.js";
-import { announce, counted, html, icon, nothing, render, toast } from "./html.js";
-import { bind } from "./keys.js";
+import { api } from "../shell/api.js";
+import { announce, counted, html, icon, nothing, render, toast } from "../shell/html.js";
+import { bind } from "../shell/keys.js";
 import { goToNext, reviewing } from "./next.js";
 import { planEditor } from "./plan.js";
-import { decisionOf, STATE_NAMES, stateOf, stateWord } from "./words.js";
+import { decisionOf, STATE_NAMES, stateOf, stateWord } from "../shell/words.js";
 
 const remembered = { state: "", text: "", at: null }; // while the page is loaded: back from a case, all is as it was
 

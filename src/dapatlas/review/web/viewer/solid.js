@@ -1,6 +1,6 @@
 // The structures in space: NiiVue's rendering of the coarse label map.
-import { Niivue, NVImage } from "./vendor/niivue.js";
-import { labelColours } from "./colours.js";
+import { Niivue, NVImage } from "../vendor/niivue.js";
+import { labelColours } from "../case/colours.js";
 
 const OPTIONS = {
   interactive: false,

@@ -1,5 +1,5 @@
 // Whether it is saved, what can be undone, and on to the next.
-import { html, icon, moment } from "./html.js";
+import { html, icon, moment } from "../shell/html.js";
 
 const SAYS = {
   waiting: () => ["not saved yet", "muted"],

@@ -1,19 +1,19 @@
 // What the reader says of a case: a decision, remarks, marks; saved by itself.
 import { adjudicationPanel, loadReadings } from "./adjudication.js";
-import { api, casePath } from "./api.js";
+import { api, casePath } from "../shell/api.js";
 import { Autosave } from "./autosave.js";
 import { placeOf } from "./content.js";
 import { decisions, kinds } from "./decisions.js";
 import { Edits } from "./edits.js";
 import { historyPanel } from "./history.js";
-import { announce, html, nothing, render, toast } from "./html.js";
-import { bind } from "./keys.js";
-import { guardLeaving } from "./leaving.js";
+import { announce, html, nothing, render, toast } from "../shell/html.js";
+import { bind } from "../shell/keys.js";
+import { guardLeaving } from "../shell/leaving.js";
 import { markForm, markList, Marking } from "./marks.js";
-import { goToNext, reviewing } from "./next.js";
+import { goToNext, reviewing } from "../pages/next.js";
 import { notices } from "./notices.js";
 import { saveLine, spoken } from "./save_line.js";
-import { DECISIONS, titled } from "./words.js";
+import { DECISIONS, titled } from "../shell/words.js";
 
 const LOOK_MS = 45_000; // how often to see what others have done
 const CLAIM_MS = 10 * 60_000; // how often to say that one is still here

@@ -1,6 +1,6 @@
 // The three decisions, and what is still to be said for them.
-import { counted, html, icon, nothing } from "./html.js";
-import { DECISIONS } from "./words.js";
+import { counted, html, icon, nothing } from "../shell/html.js";
+import { DECISIONS } from "../shell/words.js";
 
 /** Whether one writes one's own reading or the adjudication. */
 export function kinds(panel) {

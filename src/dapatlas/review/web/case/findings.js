@@ -1,6 +1,6 @@
 // What checks and the build have found about a case; each leads to its place.
-import { html, icon, nothing, render } from "./html.js";
-import { titled } from "./words.js";
+import { html, icon, nothing, render } from "../shell/html.js";
+import { titled } from "../shell/words.js";
 
 const SEVERITIES = {
   error: ["Error", "cross"],

@@ -1,8 +1,8 @@
 // Every saved version of this verdict: who, when, on which map; any of them can be brought back.
-import { api, casePath } from "./api.js";
+import { api, casePath } from "../shell/api.js";
 import { contentOf } from "./content.js";
-import { counted, html, moment, nothing, toast } from "./html.js";
-import { decisionOf } from "./words.js";
+import { counted, html, moment, nothing, toast } from "../shell/html.js";
+import { decisionOf } from "../shell/words.js";
 
 /** A fold that asks the server when it is opened, and again after each save while it is open. */
 export function historyPanel(panel) {

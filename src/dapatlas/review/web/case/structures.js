@@ -1,6 +1,6 @@
 // The structures of a case: found by typing, gone to by Enter, shown alone.
 import { UNKNOWN } from "./colours.js";
-import { html, icon, nothing, render } from "./html.js";
+import { html, icon, nothing, render } from "../shell/html.js";
 import { ranked } from "./search.js";
 
 export class StructureList {
