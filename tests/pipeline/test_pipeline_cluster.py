@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,6 +137,26 @@ def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         open_cluster(address="tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def slurm_partition() -> str | None:
+    """The first partition of a Slurm that is up."""
+    if shutil.which("sinfo") is None:
+        return None
+    asked = subprocess.run(
+        ["sinfo", "--noheader", "--format", "%R"], capture_output=True, text=True, timeout=20
+    )
+    return asked.stdout.split()[0] if asked.returncode == 0 and asked.stdout.split() else None
+
+
+def test_on_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = slurm_partition()
+    if partition is None:
+        pytest.skip("needs a Slurm that answers to sinfo")
+    monkeypatch.chdir(tmp_path)  # where Slurm puts the jobs' logs
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    with open_cluster(slurm=SlurmJobs(partition, workers=2, memory_gb=1, walltime="00:05:00")) as engine:
+        assert dict(engine.map(double, range(8))) == {number: 2 * number for number in range(8)}
 
 
 def test_slurms_jobs_ask_for_what_was_asked_for() -> None:

@@ -84,6 +84,8 @@ class Cluster:
         distributed = needed("distributed", "cluster", PURPOSE)
         lost = (OSError, TimeoutError, distributed.comm.CommClosedError)
         try:
+            if not self.client.nthreads():
+                logger.warning("waiting for the first worker of the cluster")
             self.client.wait_for_workers(1, timeout=FIRST_WORKER_S)
             # sent once, and a task itself: scattered data would be lost with the workers that hold it
             everywhere = self.client.submit(pickle.loads, pickle.dumps(function), pure=False)
@@ -174,7 +176,7 @@ def _local(distributed: Any, workers: int) -> Any:
 
 def _slurm(asked: SlurmJobs) -> Any:
     cluster = needed("dask_jobqueue", "cluster", PURPOSE).SLURMCluster(**_slurm_options(asked))
-    cluster.adapt(minimum_jobs=0, maximum_jobs=asked.workers)
+    cluster.adapt(minimum_jobs=1, maximum_jobs=asked.workers)
     return cluster
 
 
