@@ -61,7 +61,7 @@ def test_a_worker_that_dies_and_an_error_are_answers_of_their_own_items(cluster:
     answers = dict(cluster.map(fragile, range(8)))
     assert {number: answers[number] for number in (0, 1, 2, 4, 6, 7)} == {n: n for n in (0, 1, 2, 4, 6, 7)}
     assert isinstance(answers[3], WorkerDiedError)
-    assert "died 3 times under this case" in str(answers[3])
+    assert "died 3 times under this case, and again when it was alone" in str(answers[3])
     assert isinstance(answers[5], BadFileError)
     assert str(answers[5]) == "number 5 is bad"
 

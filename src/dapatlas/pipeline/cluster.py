@@ -89,15 +89,24 @@ class Cluster:
             self.client.wait_for_workers(1, timeout=FIRST_WORKER_S)
             # sent once, and a task itself: scattered data would be lost with the workers that hold it
             everywhere = self.client.submit(pickle.loads, pickle.dumps(function), pure=False)
-            futures = {
-                self.client.submit(travelling_answer, everywhere, item, pure=False): item for item in items
-            }
-            for future in distributed.as_completed(futures, loop=self.client.loop):
-                item = futures.pop(future)
-                yield item, _answer(future)
-                future.release()
+            suspects: list[Item] = []
+            for item, answer in self._together(everywhere, items):
+                if isinstance(answer, WorkerDiedError):
+                    suspects.append(item)
+                else:
+                    yield item, answer
+            for item in suspects:  # one by one: now nobody else's case can have brought the worker down
+                yield from self._together(everywhere, [item])
         except lost as error:
             raise _lost(error) from None
+
+    def _together(self, function: Any, items: Sequence[Item]) -> Iterator[tuple[Item, Any]]:
+        """All at once; Dask blames a worker's death on every case that was assigned to that worker."""
+        as_completed = needed("distributed", "cluster", PURPOSE).as_completed
+        futures = {self.client.submit(travelling_answer, function, item, pure=False): item for item in items}
+        for future in as_completed(futures, loop=self.client.loop):
+            yield futures.pop(future), _answer(future)
+            future.release()
 
 
 def _answer(future: Any) -> Any:
@@ -108,8 +117,8 @@ def _answer(future: Any) -> Any:
     error = future.exception()
     if type(error).__name__ == "KilledWorker":
         return WorkerDiedError(
-            f"the worker process died {TRIES} times under this case, most likely because memory ran out; give workers "
-            "more memory, or look at the case"
+            f"worker processes died {TRIES} times under this case, and again when it was alone; most likely memory ran "
+            "out: give workers more, or look at the case"
         )
     return error
 
