@@ -8,10 +8,13 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkstemp
-from typing import Any
+from tempfile import TemporaryDirectory, mkstemp
+from typing import Any, cast
+
+from dapatlas.locations import is_remote
 
 SCRATCH = ".partial"  # in the name of a file that is not whole yet
+COPY_BYTES = 1 << 22
 
 
 @contextmanager
@@ -21,7 +24,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     The scratch file ends in the suffixes of ``path`` (writers choose their format by them) and starts with a dot,
     so that no listing of a data set takes it for a finished file. It is flushed to disk before it
     is renamed: after a power cut the name stands for the whole file or for nothing.
+
+    Behind a URL the scratch file lies in the folder for temporary files of this machine, and is uploaded on success:
+    a store shows nothing under the name before all of it has come.
     """
+    if is_remote(path):
+        with _uploaded(path) as scratch:
+            yield scratch
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = mkstemp(
         prefix=f".{path.name}.", suffix=f"{SCRATCH}{''.join(path.suffixes)}", dir=path.parent
@@ -36,6 +46,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _uploaded(path: Path) -> Iterator[Path]:
+    with TemporaryDirectory(prefix="dapatlas-", ignore_cleanup_errors=True) as folder:
+        scratch = Path(folder) / path.name
+        yield scratch
+        cast(Any, path).upload(scratch)
 
 
 def _rename(scratch: Path, path: Path) -> None:
@@ -61,6 +79,8 @@ def clear_scratch(names: Mapping[Path, Collection[str]]) -> None:
         By folder, the files, or how their names begin up to a dot.
     """
     for folder, wanted in names.items():
+        if is_remote(folder):  # nothing half-written is ever there
+            continue
         for found in folder.glob(f".*{SCRATCH}*"):
             owner = found.name[1:].partition(SCRATCH)[0]  # the file's name, with random letters or without
             if any(owner == name or owner.startswith(f"{name}.") for name in wanted):
@@ -79,12 +99,23 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def link_file(path: Path, source: Path) -> None:
-    """Make ``path`` a symbolic link to ``source``, in place of whatever file had that name."""
+    """Make ``path`` a symbolic link to ``source``, in place of whatever had that name; a copy where one is a URL."""
+    if is_remote(path) or is_remote(source):
+        _copy(path, source)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}{SCRATCH}")
     scratch.unlink(missing_ok=True)  # left by a run that was killed
     scratch.symlink_to(source)
     scratch.replace(path)
+
+
+def _copy(path: Path, source: Path) -> None:
+    """Copy a file whole or not at all; within one store, the store does it itself."""
+    if is_remote(path) and is_remote(source) and cast(Any, path).copy_of(source):
+        return
+    with whole_file(path) as scratch, source.open("rb") as stream, scratch.open("wb") as copy:
+        shutil.copyfileobj(stream, copy, COPY_BYTES)
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dapatlas.cli.schedule import with_schedule
+from dapatlas.locations import location
 
 if TYPE_CHECKING:
     from dapatlas.pipeline.checking import Checked
@@ -20,12 +21,19 @@ MOST_SHOWN = 60  # findings on the terminal; the report has all
 @with_schedule
 def check(
     dataset: Annotated[
-        Path | None, typer.Argument(help="Folder with masks/ and, for HU, images/.", show_default=False)
+        Path | None,
+        typer.Argument(
+            parser=location, help="Folder with masks/ and, for HU, images/; or its URL.", show_default=False
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Folder for reports/; the data set itself by default.", show_default=False
+            "--out",
+            "-o",
+            parser=location,
+            help="Folder for reports/; the data set itself by default.",
+            show_default=False,
         ),
     ] = None,
     scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
@@ -58,6 +66,8 @@ def check(
         dapatlas check segmentations --scheme totalsegmentator --sex-table sexes.csv
 
         dapatlas check DAP_Atlas --json | jq '.findings[] | select(.severity == "error")'
+
+        dapatlas check s3://bucket/DAP_Atlas --out reports_of_it
 
         dapatlas check --explain
     """

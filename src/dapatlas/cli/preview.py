@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dapatlas.cli.schedule import with_schedule
+from dapatlas.locations import location
 
 if TYPE_CHECKING:
     from dapatlas.pipeline.engine import Schedule
@@ -16,11 +17,20 @@ if TYPE_CHECKING:
 
 @with_schedule
 def preview(
-    dataset: Annotated[Path, typer.Argument(help="Folder with images/ and masks/.", show_default=False)],
+    dataset: Annotated[
+        Path,
+        typer.Argument(
+            parser=location, help="Folder with images/ and masks/; or its URL.", show_default=False
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Folder for data/; the data set itself by default.", show_default=False
+            "--out",
+            "-o",
+            parser=location,
+            help="Folder for data/; the data set itself by default.",
+            show_default=False,
         ),
     ] = None,
     shard_mb: Annotated[
@@ -45,6 +55,8 @@ def preview(
         dapatlas preview DAP_Atlas
 
         dapatlas preview DAP_Atlas --out hub --shard-mb 100 --jobs 4
+
+        dapatlas preview s3://bucket/DAP_Atlas
 
         dapatlas preview DAP_Atlas --json > preview.json
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dapatlas.cli.schedule import with_schedule
+from dapatlas.locations import location
 
 if TYPE_CHECKING:
     from dapatlas.pipeline.engine import Schedule
@@ -18,11 +19,18 @@ OUTLIERS_SHOWN = 10
 
 @with_schedule
 def stats(
-    dataset: Annotated[Path, typer.Argument(help="Folder with `masks/` and, for HU, `images/`.")],
+    dataset: Annotated[
+        Path,
+        typer.Argument(parser=location, help="Folder with `masks/` and, for HU, `images/`; or its URL."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="The HTML file; `DATASET/stats.html` by default.", show_default=False
+            "--out",
+            "-o",
+            parser=location,
+            help="The HTML file; `DATASET/stats.html` by default.",
+            show_default=False,
         ),
     ] = None,
     sex_table: Annotated[

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.locations import is_remote, location
+
 if TYPE_CHECKING:
     from dapatlas.pipeline.status import Status
 
@@ -16,7 +18,11 @@ MOST_SHOWN = 20  # failures on the terminal; `--json` has all
 def status(
     folder: Annotated[
         Path,
-        typer.Argument(help="Where a stage wrote: a data set, an export, predictions.", show_default=False),
+        typer.Argument(
+            parser=location,
+            help="Where a stage wrote: a data set, an export, predictions; or its URL.",
+            show_default=False,
+        ),
     ],
     only: Annotated[
         list[str] | None, typer.Option(help="Count this case alone; may be repeated.", show_default=False)
@@ -25,7 +31,8 @@ def status(
 ) -> None:
     """How far the stages of an output folder are: what is done, how long it takes, what failed and why.
 
-    It reads the journal that every stage keeps, also while a run is at work. Exit code 1 when a case failed.
+    It reads the journal that every stage keeps, also while a run is at work. Of a URL it is on the machine that did
+    the work. Exit code 1 when a case failed.
 
     **Examples**
 
@@ -73,6 +80,8 @@ def _print(found: Status) -> None:
         console.print(Text(f"{failure.stage} {failure.case}{where}: {first}", style="red"), soft_wrap=True)
     if len(found.failures) > MOST_SHOWN:
         console.print(f"… and {len(found.failures) - MOST_SHOWN} more")
+    if is_remote(found.folder):
+        console.print(Text(f"the journal is on this machine: {found.journal}"), soft_wrap=True)
     if found.failures:
         console.print("run the stage again with --retry-failed to do these alone")
 

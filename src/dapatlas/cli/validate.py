@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.locations import location
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,7 +21,12 @@ SOUND_BY_HEADER = "sound by names, headers and sizes (--deep reads the voxels as
 
 def validate(
     dataset: Annotated[
-        Path, typer.Argument(help="Folder with images/, masks/ and labels.json.", show_default=False)
+        Path,
+        typer.Argument(
+            parser=location,
+            help="Folder with images/, masks/ and labels.json; or its URL.",
+            show_default=False,
+        ),
     ],
     scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
     jobs: Annotated[
@@ -45,6 +52,8 @@ def validate(
         dapatlas validate DAP_Atlas
 
         dapatlas validate DAP_Atlas --deep --json > findings.json
+
+        dapatlas validate s3://bucket/DAP_Atlas --jobs 8
 
         dapatlas validate segmentations --scheme totalsegmentator --jobs 4
     """

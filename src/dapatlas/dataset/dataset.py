@@ -12,6 +12,7 @@ from dapatlas.dataset.names import SUFFIXES, case_id_of
 from dapatlas.errors import DapatlasError
 from dapatlas.files import write_text
 from dapatlas.labels import LabelScheme, dap
+from dapatlas.locations import location, look_again
 
 LABELS = "labels.json"
 
@@ -22,7 +23,7 @@ class Dataset:
     Parameters
     ----------
     path
-        Folder with ``images/``, ``masks/`` or both.
+        Folder with ``images/``, ``masks/`` or both; on this machine, or behind a URL such as ``s3://bucket/atlas``.
     scheme
         What the ids in the label maps mean; the DAP Atlas scheme by default.
 
@@ -45,7 +46,8 @@ class Dataset:
     """
 
     def __init__(self, path: str | Path, scheme: LabelScheme | None = None) -> None:
-        self.path = Path(path)
+        self.path = location(path)
+        look_again(self.path)
         self.scheme = dap() if scheme is None else scheme
         self.images_dir = self.path / IMAGES
         self.masks_dir = self.path / MASKS
@@ -59,7 +61,7 @@ class Dataset:
     def create(cls, path: str | Path, scheme: LabelScheme | None = None) -> Dataset:
         """Make the folders and ``labels.json`` of a new data set; what is there already stays."""
         for folder in (IMAGES, MASKS):
-            (Path(path) / folder).mkdir(parents=True, exist_ok=True)
+            (location(path) / folder).mkdir(parents=True, exist_ok=True)
         dataset = cls(path, scheme)
         dataset.write_labels()
         return dataset

@@ -105,7 +105,7 @@ def is_packed(path: Path) -> bool:
 def _unpacked_size(path: Path) -> int:
     """Walk through a gzip file to its end, checksums included, and count the bytes."""
     size = 0
-    with gzip.open(path, "rb") as stream:
+    with path.open("rb") as raw, gzip.open(raw, "rb") as stream:
         while block := stream.read(BLOCK_BYTES):
             size += len(block)
     return size
@@ -113,7 +113,8 @@ def _unpacked_size(path: Path) -> int:
 
 def _expected_size(path: Path) -> int | None:
     """Bytes that header and voxels need together; None if there is no NIfTI header to tell."""
-    with gzip.open(path, "rb") if is_packed(path) else path.open("rb") as stream:
+    packed = is_packed(path)
+    with path.open("rb") as file, gzip.open(file, "rb") if packed else file as stream:
         raw = stream.read(max(HEADERS))
     size = next((size for size in HEADERS if _starts_with(raw, size)), None)
     if size is None or len(raw) < size:

@@ -25,9 +25,10 @@ from dapatlas.dataset.manifest import (
 from dapatlas.errors import BadFileError, DapatlasError
 from dapatlas.files import write_json, write_text
 from dapatlas.findings import Finding
+from dapatlas.locations import HIDDEN, hidden_folder
 from dapatlas.parallel import map_cases
 
-CACHE = Path(".dapatlas", "manifest.json")
+CACHE = Path(HIDDEN, "manifest.json")
 SAVE_EVERY_S = 30.0  # what a killed run loses at most
 
 Progress = Callable[[int, int], None]
@@ -88,7 +89,7 @@ def write_manifest(
         The manifest cannot be written.
     """
     names = listed_files(folder)
-    known = {} if rehash else _read_cache(folder / CACHE)
+    known = {} if rehash else _read_cache(hidden_folder(folder) / CACHE.name)
     done = {name: known[name] for name in names if name in known and _is_as(folder / name, known[name])}
     fresh, failed = _read_all(folder, [name for name in names if name not in done], done, jobs, progress)
     entries = tuple(entry_from(done[name]["row"]) for name in names if name in done)
@@ -127,11 +128,11 @@ def _read_all(
             if progress:
                 progress(len(done) + len(failed), total)
             if time.monotonic() - saved > SAVE_EVERY_S:
-                _save_cache(folder / CACHE, done)
+                _save_cache(hidden_folder(folder) / CACHE.name, done)
                 saved = time.monotonic()
     finally:
         if fresh:
-            _save_cache(folder / CACHE, done)
+            _save_cache(hidden_folder(folder) / CACHE.name, done)
     return fresh, failed
 
 

@@ -17,6 +17,7 @@ from dapatlas.errors import DapatlasError
 from dapatlas.files import write_json, write_text
 from dapatlas.findings import Finding
 from dapatlas.labels import LabelScheme, Sex
+from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.journal import FOLDER, open_journal
 from dapatlas.pipeline.stage import Outcome, Work, run_stage
 from dapatlas.publish.atlas_info import ATLAS_TOML, atlas_info, atlas_toml_template
@@ -70,7 +71,7 @@ class Carded:
 def make_card(
     dataset: Dataset,
     *,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     force: bool = False,
     online: bool = False,
     progress: Progress | None = None,
@@ -85,7 +86,7 @@ def make_card(
     dataset
         With CTs and masks, or either alone.
     jobs
-        Worker processes; as many as processors when ``None``.
+        Worker processes, as many as processors when ``None``; or a schedule.
     force
         Replace a card that somebody else wrote or changed.
     online

@@ -1,7 +1,7 @@
 """The journal of an output folder: which stage of which case is finished, from what, with what settings.
 
-It is a SQLite file beside the data, so a build that is killed at any moment knows on its next run what
-stands. Only the process that runs the build writes to it.
+It is a SQLite file beside the data (of data behind a URL, in the user's cache), so a build that is killed at any
+moment knows on its next run what stands. Only the process that runs the build writes to it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from urllib.parse import quote
 
 from dapatlas import __version__
 from dapatlas.errors import DapatlasError
+from dapatlas.locations import HIDDEN, check_writable, hidden_folder, version_of
 
-FOLDER, JOURNAL = ".dapatlas", "journal.sqlite"
+FOLDER, JOURNAL = HIDDEN, "journal.sqlite"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS stages (
@@ -168,7 +169,8 @@ def open_journal(folder: Path) -> Iterator[Journal]:
     DapatlasError
         Another run is at work on the folder, or the folder cannot be written to.
     """
-    hidden = folder / FOLDER
+    check_writable(folder)
+    hidden = hidden_folder(folder)
     try:
         hidden.mkdir(parents=True, exist_ok=True)
         lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -196,6 +198,11 @@ def open_journal(folder: Path) -> Iterator[Journal]:
         os.close(lock)  # which also gives the lock back
 
 
+def journal_file(folder: Path) -> Path:
+    """Where the journal of an output is; that of a URL lies in the user's cache."""
+    return hidden_folder(folder) / JOURNAL
+
+
 def read_journal(folder: Path) -> list[Row]:
     """What the journal of a folder says, also while a run is at work on it; nothing is written.
 
@@ -204,7 +211,7 @@ def read_journal(folder: Path) -> list[Row]:
     DapatlasError
         The folder has no journal, or it cannot be read.
     """
-    path = folder / FOLDER / JOURNAL
+    path = journal_file(folder)
     if not path.is_file():
         raise DapatlasError(f"{folder}: no journal; expected {path}, which every stage leaves in its output")
     try:
@@ -227,7 +234,7 @@ def _add_later_columns(connection: sqlite3.Connection) -> None:
 
 
 def fingerprint(files: Iterable[Path], settings: Any) -> str:
-    """A short hash of input files (path, size, time of last change) and settings.
+    """A short hash of input files (path, size, time of last change or the store's version) and settings.
 
     Hashing the contents of a 55 GB cohort would take as long as building it; size and time are what
     ``make`` goes by, too.
@@ -239,11 +246,10 @@ def fingerprint(files: Iterable[Path], settings: Any) -> str:
     settings
         Anything that JSON can hold.
     """
-    stats = []
+    stats: list[list[int | str]] = []
     for path in files:
         try:
-            stat = path.stat()
-            stats.append([str(path), stat.st_size, stat.st_mtime_ns])
+            stats.append([str(path), *version_of(path)])
         except FileNotFoundError:
             stats.append([str(path), -1, -1])
     text = json.dumps([stats, settings], sort_keys=True)

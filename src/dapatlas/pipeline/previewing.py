@@ -7,20 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from dapatlas.dataset import Case, Dataset
 from dapatlas.errors import DapatlasError
 from dapatlas.extras import needed
 from dapatlas.files import write_json
+from dapatlas.locations import hidden_folder, version_of
 from dapatlas.pipeline.engine import Jobs
-from dapatlas.pipeline.journal import FOLDER, fingerprint, open_journal
+from dapatlas.pipeline.journal import fingerprint, open_journal
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.publish.preview import preview_row
 from dapatlas.publish.shards import PARQUET_OPTIONS, ROWS_PER_GROUP, shards_of, write_row, write_shards
 
 STAGE = "preview"
 DATA = "data"  # folder of the shards, as the dataset card names it
-ROWS = Path(FOLDER) / "preview"  # folder of the rows that are ready
+ROWS = "preview"  # folder of the rows that are ready, beside the journal
 TABLE = "table.json"  # beside them: what the shards were made from
 SHARD_MB = 500  # the Hub's own default
 
@@ -102,7 +104,7 @@ def preview_dataset(
 
 
 def _row_path(out: Path, case_id: str) -> Path:
-    return out / ROWS / f"{case_id}.parquet"
+    return hidden_folder(out) / ROWS / f"{case_id}.parquet"
 
 
 def _work(case: Case, out: Path) -> Work:
@@ -119,7 +121,7 @@ def _make(work: Work, cases: dict[str, Case]) -> None:
 
 def _assemble(out: Path, rows: Sequence[Path], shard_bytes: int) -> tuple[list[Path], bool]:
     """Put rows together to shards, unless those that are there came from the same rows; say whether it was done."""
-    folder, record = out / DATA, out / ROWS / TABLE
+    folder, record = out / DATA, hidden_folder(out) / ROWS / TABLE
     if not rows:
         return [], False
     source = _source(rows, shard_bytes)
@@ -137,7 +139,6 @@ def _source(rows: Sequence[Path], shard_bytes: int) -> str:
     return fingerprint([row.resolve() for row in rows], settings)
 
 
-def _record(source: str, folder: Path) -> dict[str, str | dict[str, list[int]]]:
+def _record(source: str, folder: Path) -> dict[str, Any]:
     """What the shards came from, and size and time of each, which tell if anyone changed them since."""
-    stats = {path.name: path.stat() for path in shards_of(folder)}
-    return {"source": source, "shards": {name: [s.st_size, s.st_mtime_ns] for name, s in stats.items()}}
+    return {"source": source, "shards": {path.name: version_of(path) for path in shards_of(folder)}}

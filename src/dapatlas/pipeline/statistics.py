@@ -12,8 +12,9 @@ from dapatlas.dataset import Case, Dataset, parse_case_name
 from dapatlas.errors import BadLabelsError, DapatlasError, GridMismatchError
 from dapatlas.files import whole_file, write_json, write_text
 from dapatlas.labels import LabelScheme
+from dapatlas.locations import hidden_folder
 from dapatlas.pipeline.engine import Jobs
-from dapatlas.pipeline.journal import FOLDER, open_journal
+from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.stage import Outcome, Work, run_stage
 from dapatlas.publish.case_statistics import CaseStatistics, case_statistics
 from dapatlas.publish.cohort_statistics import CohortStatistics, cohort_statistics
@@ -121,7 +122,7 @@ def dataset_statistics(
 def _work(case: Case, folder: Path) -> Work:
     """The label map comes first, then the CT where there is one; numbers first, then the picture."""
     inputs = tuple(path for path in (case.mask_path, case.image_path) if path is not None)
-    kept = folder / FOLDER / STAGE
+    kept = hidden_folder(folder) / STAGE
     outputs = (kept / f"{case.id}.json", kept / f"{case.id}.png")
     return Work(case.id, inputs, outputs, [STATS_VERSION, case.scheme.name])
 

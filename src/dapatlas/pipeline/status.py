@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dapatlas.pipeline.journal import Row, read_journal
+from dapatlas.pipeline.journal import Row, journal_file, read_journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ class Status:
     ----------
     folder
         The output folder.
+    journal
+        The file that was read; not in the folder where that is behind a URL.
     stages
         By name.
     failures
@@ -83,6 +85,7 @@ class Status:
     """
 
     folder: Path
+    journal: Path
     stages: tuple[StageStatus, ...]
     failures: tuple[Failure, ...]
 
@@ -90,6 +93,7 @@ class Status:
         """Ready for JSON."""
         return {
             "folder": str(self.folder),
+            "journal": str(self.journal),
             "stages": [_plain(asdict(stage)) for stage in self.stages],
             "failures": [_plain(asdict(failure)) for failure in self.failures],
         }
@@ -117,7 +121,8 @@ def status(folder: Path, only: Sequence[str] = ()) -> Status:
         for row in rows
         if row.entry.state == "failed"
     ]
-    return Status(folder, tuple(_stage(name, list(of_it)) for name, of_it in by_stage), tuple(failures))
+    stages = tuple(_stage(name, list(of_it)) for name, of_it in by_stage)
+    return Status(folder, journal_file(folder), stages, tuple(failures))
 
 
 def _stage(name: str, rows: Sequence[Row]) -> StageStatus:

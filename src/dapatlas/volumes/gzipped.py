@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -29,7 +30,7 @@ Buffer = memoryview | bytearray
 def is_gzipped(path: Path) -> bool:
     """Whether a file's first bytes are gzip's; its name is not asked."""
     with path.open("rb") as stream:
-        return stream.read(2) == MAGIC
+        return stream.read(len(MAGIC)) == MAGIC
 
 
 @contextmanager
@@ -42,9 +43,14 @@ def open_reader(path: Path) -> Iterator[IO[bytes]]:
         The file is missing, truncated or corrupt.
     """
     try:
-        opened = igzip.open(path, "rb") if is_gzipped(path) else path.open("rb")
-        with opened as stream:
-            yield stream
+        # unbuffered: igzip asks for much at a time, and takes what it gets; behind a URL that is a small block first
+        with path.open("rb", buffering=0) as raw:
+            packed = raw.read(len(MAGIC)) == MAGIC
+            raw.seek(0)
+            with igzip.open(raw, "rb") if packed else BufferedReader(raw) as stream:
+                yield stream
+    except BadFileError:  # which says all that is to be said, of a store that is not there
+        raise
     except FileNotFoundError:
         raise BadFileError(f"{path}: no such file") from None
     except EOFError:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dapatlas.errors import BadFileError, BadLabelsError, GridMismatchError
 from dapatlas.files import whole_file
+from dapatlas.locations import location
 from dapatlas.volumes.grid import Grid
 from dapatlas.volumes.gzipped import BLOCK_BYTES, open_reader, open_writer, read_into
 from dapatlas.volumes.ids import as_ids
@@ -55,7 +56,7 @@ def read_header(path: StrPath) -> tuple[Grid, Header]:
     BadFileError
         The file is missing, truncated, or no NIfTI file with three axes.
     """
-    path = Path(path)
+    path = location(path)
     with open_reader(path) as stream:
         return _header_of(stream, path)
 
@@ -76,7 +77,7 @@ def read_volume(path: StrPath) -> Volume:
     BadFileError
         The file is missing, truncated, corrupt, or no NIfTI file with three axes.
     """
-    path = Path(path)
+    path = location(path)
     with open_reader(path) as stream:
         grid, header = _header_of(stream, path)
         array = _read_array(stream, header, grid.shape, path)
@@ -100,7 +101,7 @@ def read_label_map(path: StrPath) -> Volume:
     IntegralFloatWarning
         The file stores whole numbers as floating point.
     """
-    path = Path(path)
+    path = location(path)
     volume = read_volume(path)
     return Volume(as_ids(volume.array, path), volume.grid, volume.header)
 
@@ -130,7 +131,7 @@ def read_slice(path: StrPath, index: int | None = None, axis: int = 2) -> NDArra
     IndexError
         There is no such slice.
     """
-    path = Path(path)
+    path = location(path)
     with open_reader(path) as stream:
         grid, header = _header_of(stream, path)
         place = grid.shape[axis] // 2 if index is None else index
@@ -167,7 +168,7 @@ def write_volume(path: StrPath, array: NDArray[Any], grid: Grid, header: Header 
     GridMismatchError
         Array and grid differ in shape.
     """
-    path = Path(path)
+    path = location(path)
     if array.shape != grid.shape:
         raise GridMismatchError(f"{path}: array of shape {array.shape} on a grid of shape {grid.shape}")
     if array.dtype == np.bool_:
