@@ -97,7 +97,7 @@ def contests() -> list[Contest]:
                 partial(read_nibabel, name),
                 "nibabel",
                 partial(inflate, name),
-                "ISA-L inflating into mapped memory",
+                "inflate",
             ),
             Contest(
                 f"write a {what}",
@@ -105,7 +105,7 @@ def contests() -> list[Contest]:
                 partial(write_nibabel, name),
                 "nibabel",
                 partial(deflate, name),
-                "ISA-L deflating in memory, one thread",
+                "deflate, one thread",
             ),
         ]
     rows.append(Contest("read the middle slice of a CT", slice_ours, slice_nibabel, "nibabel's slicing"))

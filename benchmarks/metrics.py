@@ -93,11 +93,11 @@ def contests() -> list[Contest]:
             *limit,
         ),
         Contest(
-            "the same, peer's boxes cut out before",
+            "overlap and surface measures, boxes given to the peer",
             ours,
             partial(surfaces_deepmind, cropped=True),
             "surface-distance in boxes",
             *limit,
         ),
-        Contest("the same, two threads", partial(scores_ours, surface=True, threads=2)),
+        Contest("overlap and surface measures, two threads", partial(scores_ours, surface=True, threads=2)),
     ]

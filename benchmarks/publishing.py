@@ -17,6 +17,15 @@ def preview(folder: Path) -> Prepared:
     return lambda: preview_row(case)
 
 
+def card_facts(folder: Path) -> Prepared:
+    from dapatlas.dataset import Case
+    from dapatlas.labels import dap
+    from dapatlas.publish.facts import measure_case
+
+    case = Case("ct", folder / CT, folder / MAP, dap())
+    return lambda: measure_case(case)
+
+
 def read_whole(folder: Path) -> Prepared:
     from dapatlas.volumes import read_label_map, read_volume
 
@@ -55,6 +64,9 @@ def contests() -> list[Contest]:
             read_whole,
             "reading CT and map whole",
             inflate_half,
-            "ISA-L inflating up to the middle",
-        )
+            "inflate up to the middle",
+        ),
+        Contest(
+            "measure a case for the card", card_facts, limit=read_whole, limit_name="reading CT and map whole"
+        ),
     ]

@@ -81,7 +81,7 @@ NAIVE = {"laterality": sides_label_by_label, "fragments": islands_label_by_label
 
 def contests() -> list[Contest]:
     """Rows of the table: all guidelines, then each by itself, reading the pieces included."""
-    limit = (one_sweep, "one cc3d sweep and its statistics")
+    limit = (one_sweep, "bare cc3d, one sweep")
     rows = [Contest("refine: all guidelines", refined, None, "", *limit)]
     for name in ("laterality", "spine", "ribs", "regions", "sex", "fragments", "containment"):
         peer = NAIVE.get(name)

@@ -53,6 +53,40 @@ def test_only_the_case_that_is_asked_for(atlas: Dataset, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("command", "tells"),
+    [
+        ("refine {data} {out}", "left out"),
+        ("preview {data} --out {out}", "1 left out"),
+        ("stats {data} --out {out}/s.html --work {out}", ""),
+        ("export binary-masks {data} {out} --structures liver", ""),
+        ("evaluate {data}/masks {data}/masks --out {out}", ""),
+    ],
+)
+def test_tables_tell_of_one_case_alone(atlas: Dataset, tmp_path: Path, command: str, tells: str) -> None:
+    if command.startswith("preview"):
+        pytest.importorskip("pyarrow", reason="the preview needs pyarrow")
+    words = command.format(data=atlas.path, out=tmp_path / "out").split()
+    code, said = run(*words, "--only", atlas.cases[0].id, "--jobs", "1")
+    assert code == 0, said
+    assert tells in said
+
+
+def test_a_build_of_one_case_alone(atlas: Dataset, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(
+        f'name = "r"\n[cts]\nfiles = "{atlas.path}/images/{{case}}.nii.gz"\n[[experts]]\nname = "e"\n'
+        f'kind = "label-maps"\nscheme = "dap"\nfiles = "{atlas.path}/masks/{{case}}.nii.gz"\n'
+    )
+    code, said = run("build", recipe, "--out", tmp_path / "out", "--only", atlas.cases[0].id, "--jobs", "1")
+    assert code == 0, said
+    assert "left out" in said
+    assert f"1 of {len(atlas.cases)} cases" in said
+    code, said = run("card", tmp_path / "out", "--only", atlas.cases[0].id)
+    assert code != 0
+    assert "a card tells of all cases" in said
+
+
+@pytest.mark.parametrize(
     "options", [("--jobs", "2", "--dask-local", "2"), ("--cluster", "tcp://x:1", "--slurm", "cpu")]
 )
 def test_one_who_works_is_enough(atlas: Dataset, tmp_path: Path, options: tuple[str, ...]) -> None:

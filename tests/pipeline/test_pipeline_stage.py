@@ -95,16 +95,16 @@ def test_a_preview_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(many: P
     process = subprocess.Popen([*command, str(killed)], start_new_session=True)
     rows = killed / ".dapatlas" / "preview"
     deadline = time.monotonic() + 60
-    while len(list(rows.glob("*.parquet"))) < 3:
+    while len(list(rows.glob("[!.]*.parquet"))) < 3:
         assert time.monotonic() < deadline
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    done = len(list(rows.glob("*.parquet")))
+    done = len(list(rows.glob("[!.]*.parquet")))
     assert 3 <= done < MANY
     assert not list((killed / "data").glob("*.parquet"))  # no table before all rows stand
-    before = {path.name: path.stat().st_mtime_ns for path in rows.glob("*.parquet")}
+    before = {path.name: path.stat().st_mtime_ns for path in rows.glob("[!.]*.parquet")}
     subprocess.run([*command, str(killed)], check=True)
     kept = [name for name, time_ns in before.items() if (rows / name).stat().st_mtime_ns == time_ns]
     assert len(kept) >= done - 1  # all but the one that was in hand, whose end the journal had not seen

@@ -21,6 +21,7 @@ from dapatlas.cli.check import check
 from dapatlas.cli.demo import demo
 from dapatlas.cli.evaluate import evaluate
 from dapatlas.cli.fetch import fetch
+from dapatlas.cli.logs import set_up
 from dapatlas.cli.loop import loop
 from dapatlas.cli.phantom import phantom
 from dapatlas.cli.predict import predict
@@ -81,8 +82,19 @@ def _options(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            show_default=False,
+            help="Log a line a case to stderr; -vv also what the workers begin.",
+        ),
+    ] = 0,
 ) -> None:
     """Options that come before any command."""
+    set_up(verbose)
 
 
 def main() -> None:

@@ -109,20 +109,19 @@ def print_table(result: BuildResult) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from dapatlas.cli.console import output
+    from dapatlas.cli.console import STATES, output
     from dapatlas.pipeline.report import read_summary
 
     console = output()
     table = Table("case", "state", "structures", "labelled", "findings", "seconds", box=None, pad_edge=False)
     for column in table.columns[2:]:
         column.justify = "right"
-    colours = {"built": "green", "up to date": "dim", "failed": "red"}
     for case in result.cases:
         row = ("", "", "")
-        if case.state != "failed":
+        if case.state not in ("failed", "left out"):
             summary = read_summary(result.dataset.path, case.case)
             row = (str(summary.structures), f"{summary.litres:.1f} l", str(summary.findings))
-        state = f"[{colours[case.state]}]{case.state}[/]"
+        state = f"[{STATES[case.state]}]{case.state}[/]"
         table.add_row(escape(case.case), state, *row, f"{case.seconds:.1f}" if case.seconds else "")
     console.print(table)
     for case in result.failed:
@@ -134,7 +133,7 @@ def print_table(result: BuildResult) -> None:
         )
     if result.agreement is not None:
         _print_agreement(result.agreement, result.dataset.path / "reports" / "agreement.md")
-    built = len(result.cases) - len(result.failed)
+    built = sum(case.state in ("built", "up to date") for case in result.cases)
     console.print(
         f"{built} of {len(result.cases)} cases in {escape(str(result.dataset.path))}", soft_wrap=True
     )

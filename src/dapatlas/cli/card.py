@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.schedule import with_schedule
+
 if TYPE_CHECKING:
     from dapatlas.dataset import Dataset
     from dapatlas.pipeline.carding import Carded
+    from dapatlas.pipeline.engine import Schedule
 
 
+@with_schedule
 def card(
     dataset: Annotated[
         Path, typer.Argument(help="Folder with images/, masks/ and labels.json.", show_default=False)
@@ -22,9 +26,6 @@ def card(
     scheme: Annotated[
         str, typer.Option(help="Label scheme of the masks; see `dapatlas labels schemes`.")
     ] = "dap",
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a README.md or croissant.json that somebody changed.")
     ] = False,
@@ -33,6 +34,8 @@ def card(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts and findings as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    *,
+    schedule: Schedule,
 ) -> None:
     """Describe a data set: README.md as the Hugging Face Hub reads it, and croissant.json.
 
@@ -62,7 +65,7 @@ def card(
         return
     opened = Dataset(dataset, load_scheme(scheme))
     with case_progress("measuring", quiet=quiet or as_json) as progress:
-        made = make_card(opened, jobs=jobs, force=force, online=online, progress=progress)
+        made = make_card(opened, jobs=schedule, force=force, online=online, progress=progress)
     if as_json:
         _print_json(opened, made)
     elif not quiet:

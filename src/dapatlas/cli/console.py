@@ -6,6 +6,15 @@ import sys
 
 from rich.console import Console
 
+STATES = {  # how a case ended, and its colour
+    "built": "green",
+    "refined": "green",
+    "predicted": "green",
+    "done": "green",
+    "up to date": "dim",
+    "left out": "dim",
+    "failed": "red",
+}
 PIPE_COLUMNS = 240  # a file or a pipe has no width to fit, so nothing is cut there
 
 

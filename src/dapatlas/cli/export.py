@@ -333,9 +333,9 @@ def _print_outcomes(dataset: Dataset, outcomes: Sequence[Outcome[Written]], out:
     from rich.table import Table
     from rich.text import Text
 
-    from dapatlas.cli.console import output
+    from dapatlas.cli.console import STATES, output
 
-    console, colours = output(), {"done": "green", "up to date": "dim", "failed": "red"}
+    console = output()
     table = Table("case", "state", "structures", "seconds", box=None, pad_edge=False)
     for column in table.columns[2:]:
         column.justify = "right"
@@ -345,7 +345,7 @@ def _print_outcomes(dataset: Dataset, outcomes: Sequence[Outcome[Written]], out:
         if outcome.answer is not None:
             numbers = (str(outcome.answer.structures), f"{outcome.seconds:.1f}")
             lost |= outcome.answer.lost.keys()
-        table.add_row(Text(outcome.case), Text(outcome.state, style=colours[outcome.state]), *numbers)
+        table.add_row(Text(outcome.case), Text(outcome.state, style=STATES[outcome.state]), *numbers)
     console.print(table)
     for outcome in outcomes:
         if outcome.error:

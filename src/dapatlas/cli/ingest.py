@@ -236,7 +236,7 @@ def _print(result: Ingested) -> None:
         console.print(findings_table(result.findings[:MOST_SHOWN]))
     if len(result.findings) > MOST_SHOWN:
         console.print(f"… and {len(result.findings) - MOST_SHOWN} more in the report")
-    states = ("done", "up to date", "failed")
+    states = ("done", "up to date", "left out", "failed")
     counts = ", ".join(f"{result.count(state)} {state}" for state in states if result.count(state))
     total = len(result.cases)
     console.print(Text(f"{total} case{'' if total == 1 else 's'}: {counts or 'none'}"), soft_wrap=True)

@@ -127,15 +127,16 @@ def _print_table(outcomes: Sequence[Outcome[None]], out: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from dapatlas.cli.console import output
+    from dapatlas.cli.console import STATES, output
 
     console = output()
     table = Table("case", "state", "seconds", box=None, pad_edge=False)
     table.columns[2].justify = "right"
-    words = {"done": ("predicted", "green"), "up to date": ("up to date", "dim"), "failed": ("failed", "red")}
     for one in outcomes:
-        word, colour = words[one.state]
-        table.add_row(Text(one.case), Text(word, style=colour), f"{one.seconds:.1f}" if one.seconds else "")
+        word = "predicted" if one.state == "done" else one.state
+        table.add_row(
+            Text(one.case), Text(word, style=STATES[word]), f"{one.seconds:.1f}" if one.seconds else ""
+        )
     console.print(table)
     for one in outcomes:
         if one.state == "failed":

@@ -102,7 +102,9 @@ def _print_result(result: Preview) -> None:
     for case in result.failed:
         console.print(f"[red]{escape(case.case)}[/]: {escape(case.error)}", soft_wrap=True)
     states = [case.state for case in result.cases]
-    counts = ", ".join(f"{states.count(s)} {s}" for s in ("done", "up to date", "failed") if s in states)
+    counts = ", ".join(
+        f"{states.count(s)} {s}" for s in ("done", "up to date", "left out", "failed") if s in states
+    )
     console.print(f"{len(states)} case{'' if len(states) == 1 else 's'}: {counts}", soft_wrap=True)
     news = "" if result.written else "  (unchanged)"
     for path in result.shards:

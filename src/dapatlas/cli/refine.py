@@ -178,7 +178,7 @@ def _print_results(results: Sequence[Refined], out: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from dapatlas.cli.console import output
+    from dapatlas.cli.console import STATES, output
 
     console = output()
     if len(results) == 1 and results[0].state == "refined":
@@ -187,13 +187,12 @@ def _print_results(results: Sequence[Refined], out: Path) -> None:
         table = Table("case", "state", "voxels changed", "to look at", "seconds", box=None, pad_edge=False)
         for column in table.columns[2:]:
             column.justify = "right"
-        colours = {"refined": "green", "up to date": "dim", "failed": "red"}
         for result in results:
             row = ("", "", "")
             if result.state == "refined":
                 serious = [f for f in result.findings if f.severity != "info"]
                 row = (str(result.changed), str(len(serious)), f"{result.seconds:.1f}")
-            table.add_row(Text(result.case), Text(result.state, style=colours[result.state]), *row)
+            table.add_row(Text(result.case), Text(result.state, style=STATES[result.state]), *row)
         console.print(table)
     for result in results:
         if result.state == "failed":

@@ -17,7 +17,7 @@ from dapatlas.errors import DapatlasError
 from dapatlas.files import write_json, write_text
 from dapatlas.findings import Finding
 from dapatlas.labels import LabelScheme, Sex
-from dapatlas.pipeline.engine import Jobs
+from dapatlas.pipeline.engine import Jobs, schedule_of
 from dapatlas.pipeline.journal import FOLDER, open_journal
 from dapatlas.pipeline.stage import Outcome, Work, run_stage
 from dapatlas.publish.atlas_info import ATLAS_TOML, atlas_info, atlas_toml_template
@@ -106,13 +106,15 @@ def make_card(
             f"{dataset.path}: no case in it; expected images/<case>.nii.gz, masks/<case>.nii.gz"
         )
     card, croissant = dataset.path / CARD, dataset.path / CROISSANT
+    if schedule_of(jobs).only:
+        raise DapatlasError("a card tells of all cases: leave --only out")
     if not force:
         _refuse_to_replace(foreign_files(card, croissant))
     with open_journal(dataset.path) as journal:
         works = [_work(dataset.path, case) for case in cases]
         measure = partial(_measure, scheme=dataset.scheme)
         outcomes = tuple(run_stage(STAGE, works, measure, journal, jobs=jobs, progress=progress))
-        if any(outcome.state == "failed" for outcome in outcomes):
+        if not all(outcome.stands for outcome in outcomes):
             return Carded(outcomes)
         facts = _facts(
             dataset, [CaseFacts.from_dict(json.loads(work.outputs[0].read_text())) for work in works]

@@ -27,6 +27,7 @@ from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.refine import SexTable, sex_of, sex_tables
 
 STAGE = "check"
+BYTES_A_VOXEL = 7.0  # of memory, at most: see benchmarks/README.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,9 @@ def check_dataset(
     with open_journal(out) as journal:
         works = [_work(case, patients[case.id], out) for case in cases.values()]
         do = partial(_check, cases=cases, patients=patients)
-        outcomes = run_stage(STAGE, works, do, journal, jobs=jobs, force=force, progress=progress)
+        outcomes = run_stage(
+            STAGE, works, do, journal, jobs=jobs, force=force, progress=progress, bytes_a_voxel=BYTES_A_VOXEL
+        )
         done = [read_checked(case_path(out, each.case)) for each in outcomes if each.stands]
         checked = _over_cohort(outcomes, done)
         write_json(out / COHORT, _document(checked))

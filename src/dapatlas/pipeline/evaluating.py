@@ -29,6 +29,7 @@ from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
 from dapatlas.volumes import Volume, read_header, read_label_map
 
 STAGE, OTHER_STAGE = "evaluate", "evaluate-other"
+BYTES_A_VOXEL = 5.0  # of memory, at most: see benchmarks/README.md
 EVALUATION_VERSION = 1  # raise it when the same maps give other numbers
 CASES, OTHER_CASES = "cases", "cases_compared"
 SUMMARY = "evaluation.json"
@@ -163,13 +164,22 @@ def _scored(
         outcomes = _in_memory(works, do, schedule, progress)
     else:
         with open_journal(out) as journal:
-            outcomes = run_stage(stage, works, do, journal, jobs=schedule, force=force, progress=progress)
+            outcomes = run_stage(
+                stage,
+                works,
+                do,
+                journal,
+                jobs=schedule,
+                force=force,
+                progress=progress,
+                bytes_a_voxel=BYTES_A_VOXEL,
+            )
     kept = {work.case: work.outputs for work in works}
     cases, failed = list[EvaluatedCase](), dict[str, str]()
     for outcome in outcomes:
         if outcome.state == "failed":
             failed[outcome.case] = outcome.error
-        else:
+        elif outcome.stands:
             cases.append(outcome.answer or _read(kept[outcome.case][0]))
     return tuple(cases), failed
 

@@ -60,8 +60,9 @@ def export_cases(
         outcomes = run_stage(
             f"export {export.kind}", works, do, journal, jobs=jobs, force=force, progress=progress
         )
+        written = [cases[outcome.case] for outcome in outcomes if outcome.stands]
         failed = [cases[outcome.case] for outcome in outcomes if outcome.state == "failed"]
-        export.finish(out, [case for case in cases.values() if case not in failed], failed)
+        export.finish(out, written, failed)
     return outcomes
 
 

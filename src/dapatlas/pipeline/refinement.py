@@ -24,6 +24,7 @@ from dapatlas.refine import RefineSettings, SexTable, refine, sex_of, sex_tables
 from dapatlas.volumes import read_label_map, read_volume, write_label_map
 
 STAGE = "refine"
+BYTES_A_VOXEL = 9.0  # of memory, at most: see benchmarks/README.md
 MASKS, IMAGES = "masks", "images"
 
 
@@ -137,7 +138,9 @@ def refine_folder(
             for case, path in files.items()
         ]
         do = partial(_run, settings=settings, scheme=scheme, tables=tables)
-        outcomes = run_stage(STAGE, works, do, journal, jobs=jobs, force=force, progress=progress)
+        outcomes = run_stage(
+            STAGE, works, do, journal, jobs=jobs, force=force, progress=progress, bytes_a_voxel=BYTES_A_VOXEL
+        )
     return [_refined(outcome) for outcome in outcomes]
 
 

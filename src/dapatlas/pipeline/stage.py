@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from dapatlas import __version__
 from dapatlas.errors import DapatlasError
 from dapatlas.files import clear_scratch
+from dapatlas.logs import listen_as, listening, said
 from dapatlas.memory import peak_mb
 from dapatlas.parallel import WorkerDiedError
 from dapatlas.pipeline.engine import Jobs, Schedule, schedule_of
@@ -59,8 +62,24 @@ class Work:
 
     @property
     def voxels(self) -> int:
-        """Of its largest input that is a volume, by the header; 0 where none can be read."""
-        return max((_voxels(path) for path in self.inputs if path.name.endswith(SUFFIXES)), default=0)
+        """Of its first input that is a volume, by the header; 0 where none can be read.
+
+        The rest are on its grid, or are brought to it; a case may have a hundred of them, each to be opened.
+        """
+        return next((_voxels(path) for path in self.inputs if path.name.endswith(SUFFIXES)), 0)
+
+    def prints(self) -> _Prints:
+        """What it is made from, as of now."""
+        return _Prints(self.fingerprint, fingerprint(self.inputs, None), fingerprint((), self.settings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Prints:
+    """Fingerprints of all that the outputs depend on, of the inputs alone, and of the settings alone."""
+
+    whole: str
+    inputs: str
+    settings: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +123,15 @@ class _Timed(Generic[Answer]):
     peak_mb: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a worker knows of the process that gave the work: the stage, where it stands, from what level it logs."""
+
+    stage: str
+    folder: Path
+    level: int | None
+
+
 def run_stage(
     stage: str,
     works: Sequence[Work],
@@ -139,7 +167,7 @@ def run_stage(
     progress
         Called with how many cases are done, and of how many, before the first and after each.
     bytes_a_voxel
-        What a case takes of memory at most, for each voxel of its largest input; 0 where it is little. There are never
+        What a case takes of memory at most, for each voxel of its first volume; 0 where it is little. There are never
         more processes at work than fit into memory.
     some
         These are some of the run's cases, so that a schedule may name others.
@@ -165,8 +193,11 @@ def run_stage(
     need_mb = bytes_a_voxel * max((work.voxels for work in due), default=0) / 1e6 if bytes_a_voxel else 0
     if progress:
         progress(len(outcomes), len(works))
-    for work, answer in schedule.engine.map(partial(_timed, do=do), due, need_mb + LIBRARIES_MB):
-        outcomes.append(_settle(stage, work, answer, journal))
+    timed = partial(_timed, do=do, given=_Given(stage, Path.cwd(), listening()))
+    # as they are before the work: what changes under a worker is seen by the next run, and done again
+    prints = {work.case: work.prints() for work in due}
+    for work, answer in schedule.engine.map(timed, due, need_mb + LIBRARIES_MB):
+        outcomes.append(_settle(stage, work, prints[work.case], answer, journal))
         if progress:
             progress(len(outcomes), len(works))
     clear_scratch(scratch)  # of workers that were killed
@@ -214,21 +245,41 @@ def _voxels(path: Path) -> int:
         return 0
 
 
-def _timed(work: Work, do: Callable[[Work], Answer]) -> _Timed[Answer]:
+def _timed(work: Work, do: Callable[[Work], Answer], given: _Given) -> _Timed[Answer]:
+    """In a worker: do it, and see what it takes."""
+    _stand_in(given.folder)
+    listen_as(given.level)
+    facts = said(stage=given.stage, case=work.case, state="begins", pid=os.getpid())
+    logger.debug("%s %s: begins", given.stage, work.case, extra=facts)
     begin = time.perf_counter()
     answer = do(work)
     return _Timed(answer, time.perf_counter() - begin, peak_mb())
 
 
-def _settle(stage: str, work: Work, answer: _Timed[Answer] | Exception, journal: Journal) -> Outcome[Answer]:
+def _stand_in(folder: Path) -> None:
+    """Let relative paths mean what they mean to the process that gave the work; a cluster's workers start elsewhere."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise DapatlasError(
+            f"{folder} cannot be entered on {socket.gethostname()} ({error.strerror}); workers must see the same files "
+            "under the same paths: work in a folder that all of them share"
+        ) from None
+
+
+def _settle(
+    stage: str, work: Work, prints: _Prints, answer: _Timed[Answer] | Exception, journal: Journal
+) -> Outcome[Answer]:
     """Write down how a case ended."""
-    prints = (fingerprint(work.inputs, None), fingerprint((), work.settings))
+    parts = prints.inputs, prints.settings
     if isinstance(answer, Exception):
         error, crashed = story(answer), isinstance(answer, WorkerDiedError)
-        journal.record(work.case, stage, Entry(work.fingerprint, "failed", 0, 0, error, *prints, crashed))
-        logger.info("%s %s: failed: %s", stage, work.case, error)
+        journal.record(work.case, stage, Entry(prints.whole, "failed", 0, 0, error, *parts, crashed))
+        facts = said(stage=stage, case=work.case, state="failed", error=error)
+        logger.info("%s %s: failed: %s", stage, work.case, error, extra=facts)
         return Outcome(work.case, "failed", error=error, fault=answer)
-    entry = Entry(work.fingerprint, "done", answer.seconds, answer.peak_mb, "", *prints)
-    journal.record(work.case, stage, entry)
-    logger.info("%s %s: done in %.1f s, %.0f MB", stage, work.case, answer.seconds, answer.peak_mb)
+    journal.record(work.case, stage, Entry(prints.whole, "done", answer.seconds, answer.peak_mb, "", *parts))
+    seconds, peak = round(answer.seconds, 2), round(answer.peak_mb)
+    facts = said(stage=stage, case=work.case, state="done", seconds=seconds, mb=peak)
+    logger.info("%s %s: done in %.1f s, %d MB", stage, work.case, seconds, peak, extra=facts)
     return Outcome(work.case, "done", answer.answer, answer.seconds)

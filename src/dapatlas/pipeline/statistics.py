@@ -24,6 +24,7 @@ from dapatlas.refine import sex_of, sex_tables
 from dapatlas.volumes import read_label_map, read_volume
 
 STAGE = "stats"
+BYTES_A_VOXEL = 5.0  # of memory, at most: see benchmarks/README.md
 STATS_VERSION = 1  # raise it when the same case gives other numbers or another picture
 REPORT = "stats.html"
 PICTURES = 24
@@ -105,9 +106,19 @@ def dataset_statistics(
     with open_journal(folder) as journal:
         works = [_work(case, folder) for case in cases]
         measure = partial(_measure, scheme=dataset.scheme)
-        outcomes = run_stage(STAGE, works, measure, journal, jobs=jobs, force=force, progress=progress)
+        outcomes = run_stage(
+            STAGE,
+            works,
+            measure,
+            journal,
+            jobs=jobs,
+            force=force,
+            progress=progress,
+            bytes_a_voxel=BYTES_A_VOXEL,
+        )
     failed = {outcome.case: outcome.error for outcome in outcomes if outcome.state == "failed"}
-    measured = [work for work in sorted(works, key=lambda work: work.case) if work.case not in failed]
+    stands = {outcome.case for outcome in outcomes if outcome.stands}
+    measured = [work for work in sorted(works, key=lambda work: work.case) if work.case in stands]
     if not measured:
         raise DapatlasError(f"{dataset.path}: no case could be measured; the first: {outcomes[0].error}")
     sexes = {case.id: sex_of(case.id, case.subject, tables)[0] for case in cases}
