@@ -43,6 +43,7 @@ STAGES: dict[str, Callable[[Path, Path], list[str]]] = {
     "refine": lambda data, out: ["refine", str(data), str(out)],
     "check": lambda data, out: ["check", str(data), "--out", str(out)],
     "preview": lambda data, out: ["preview", str(data), "--out", str(out)],
+    "stats": lambda data, out: ["stats", str(data), "--out", str(out / "stats.html"), "--work", str(out)],
     "export": lambda data, out: [
         "export",
         "binary-masks",
