@@ -8,6 +8,7 @@ Exit codes: 0 all went well; 1 something in the data is wrong (a failed case, a 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from dapatlas.cli.build import build
 from dapatlas.cli.card import card
 from dapatlas.cli.check import check
 from dapatlas.cli.demo import demo
+from dapatlas.cli.doctor import doctor
 from dapatlas.cli.evaluate import evaluate
 from dapatlas.cli.fetch import fetch
 from dapatlas.cli.logs import set_up
@@ -32,11 +34,13 @@ from dapatlas.cli.report import report
 from dapatlas.cli.split import split
 from dapatlas.cli.stats import stats
 from dapatlas.cli.status import status
+from dapatlas.cli.suggest import Suggesting
 from dapatlas.cli.validate import validate
 from dapatlas.errors import DapatlasError
 
 app = typer.Typer(
     name="dapatlas",
+    cls=Suggesting,
     help="Build, check and publish dense whole-body CT anatomy atlases in the DAP Atlas format.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -68,6 +72,7 @@ app.add_typer(export.app, name="export")
 app.add_typer(labels.app, name="labels")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(manifest.app, name="manifest")
+app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> None:
@@ -99,10 +104,11 @@ def _options(
 
 def main() -> None:
     """Run the command line; what a user can mend is one message on stderr, not a traceback."""
+    coloured = not os.environ.get("NO_COLOR")  # Rich looks by itself, Click doesn't
     try:
-        app()
+        app(color=None if coloured else False)
     except DapatlasError as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        typer.secho(f"error: {error}", fg=typer.colors.RED if coloured else None, err=True)
         sys.exit(2)
     except BrokenPipeError:  # `dapatlas labels list | head`
         sys.stderr.close()

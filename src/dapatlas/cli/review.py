@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,8 +33,12 @@ class ServeByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command in where the first word is none."""
-        named = not args or args[0] in self.commands or args[0] in HELP
+        named = not args or args[0] in self.commands or args[0] in HELP or self._mistyped(args[0])
         return super().parse_args(ctx, args if named else ["serve", *args])
+
+    def _mistyped(self, word: str) -> bool:
+        """Whether it is like a command, and no data set: the group then says which may be meant."""
+        return bool(get_close_matches(word, self.commands)) and not Path(word).exists()
 
 
 app = typer.Typer(

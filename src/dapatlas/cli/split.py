@@ -38,7 +38,8 @@ def split(
         typer.Option(help="CSV with columns subject (or case) and sex (F, M).", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write; `DATASET/splits` by default.", show_default=False)
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write; `DATASET/splits` by default.", show_default=False),
     ] = None,
     check: Annotated[
         Path | None,
