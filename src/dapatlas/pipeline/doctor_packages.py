@@ -26,6 +26,7 @@ PURPOSES = {
     "models": "predict and train with nnU-Net",
     "remote": "data sets at s3:// and other URLs",
     "cluster": "Dask and Slurm",
+    "loaders": "patches for training, tables, lazy volumes (PyTorch itself comes with models)",
     DEV: "work on dapatlas itself",
 }
 IMPORT_S = 180.0  # seconds for all imports together; torch over a slow network disk takes a minute
