@@ -12,6 +12,10 @@ from dapatlas.dataset import Dataset
 from dapatlas.loaders.monai import data_list
 from dapatlas.pipeline.checking import check_dataset
 
+# Workers are forked, and with them the rule that a warning is an error; coverage warns at the end of one that imports
+# nothing of ours anew.
+pytestmark = pytest.mark.filterwarnings("ignore::coverage.exceptions.CoverageWarning")
+
 PAGE = Path(__file__).parents[2] / "docs" / "loaders.md"
 
 

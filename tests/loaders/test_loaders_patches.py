@@ -19,6 +19,10 @@ from torch.utils.data import DataLoader  # noqa: E402
 
 from dapatlas.loaders.patches import PatchDataset  # noqa: E402
 
+# Workers are forked, and with them the rule that a warning is an error; coverage warns at the end of one that imports
+# nothing of ours anew.
+pytestmark = pytest.mark.filterwarnings("ignore::coverage.exceptions.CoverageWarning")
+
 SIZE = (24, 32, 20)
 LIVER, SPLEEN, BLADDER = 13, 26, 20
 
