@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dapatlas.memory import peak_mb
+
 Prepared = Callable[[], object]
 Contestant = Callable[[Path], Prepared]
 """Takes the folder of inputs, loads what it needs, and returns the call that is timed."""
@@ -71,11 +73,4 @@ def _time(contestant: Contestant, folder: Path, answers: multiprocessing.SimpleQ
         best, total = min(best, took), total + took
         if best > ENOUGH_SECONDS or (done >= REPEATS and total > LONG_ENOUGH_S):
             break
-    answers.put(Timing(best, _peak_mb()))
-
-
-def _peak_mb() -> float:
-    """Largest resident memory of this process; not from getrusage, which counts that of the parent as well."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM"))
-    return int(peak) * 1.024e-3
+    answers.put(Timing(best, peak_mb()))

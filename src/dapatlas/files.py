@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkstemp
+from tempfile import TemporaryDirectory, mkdtemp, mkstemp
 from typing import Any, cast
 
 from dapatlas.locations import is_remote
@@ -85,6 +85,47 @@ def clear_scratch(names: Mapping[Path, Collection[str]]) -> None:
             owner = found.name[1:].partition(SCRATCH)[0]  # the file's name, with random letters or without
             if any(owner == name or owner.startswith(f"{name}.") for name in wanted):
                 shutil.rmtree(found) if found.is_dir() else found.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path, stands: Callable[[Path], bool] | None = None) -> Iterator[Path]:
+    """Give a scratch folder beside ``path``; on success it takes that name, on failure it goes.
+
+    Parameters
+    ----------
+    path
+        The name. A folder that has it already is replaced, unless ``stands`` is given.
+    stands
+        Whether a folder of that name, which somebody else made meanwhile, is as good: then that one stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(mkdtemp(prefix=f".{path.name}.", suffix=SCRATCH, dir=path.parent))
+    try:
+        yield scratch
+        for found in (*scratch.iterdir(), scratch):  # not all who write into it flush what they write
+            _flush_to_disk(found)
+        scratch.chmod(path.parent.stat().st_mode & 0o777)  # mkdtemp makes it private; ours are ordinary ones
+        if stands is None:
+            _swap(scratch, path)
+            return
+        try:
+            scratch.rename(path)
+        except OSError:
+            if not stands(path):
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _swap(scratch: Path, path: Path) -> None:
+    """Give a finished folder its name; what had that name goes once the new one is in place."""
+    if not path.exists():
+        scratch.rename(path)
+        return
+    old = scratch.with_suffix(".old")
+    path.rename(old)
+    scratch.rename(path)
+    shutil.rmtree(old)
 
 
 def write_text(path: Path, text: str) -> None:

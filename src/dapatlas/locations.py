@@ -79,8 +79,12 @@ def hidden_folder(folder: Path) -> Path:
         return folder / HIDDEN
     key = f"{str(folder).rstrip('/')} {os.environ.get('AWS_ENDPOINT_URL', '')}"
     name = PurePath(str(folder)).name
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "dapatlas" / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    return user_cache() / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+
+
+def user_cache() -> Path:
+    """The user's folder for what can be made again: ``$XDG_CACHE_HOME/dapatlas``, by default ``~/.cache/dapatlas``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dapatlas"
 
 
 def check_writable(folder: Path) -> None:

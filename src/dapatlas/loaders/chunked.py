@@ -26,16 +26,16 @@ from dapatlas.dataset import Case, Dataset
 from dapatlas.dataset.digests import place_of
 from dapatlas.errors import BadFileError, DapatlasError, GridMismatchError
 from dapatlas.extras import needed
-from dapatlas.files import write_json
-from dapatlas.loaders.whole_folder import clear_others, whole_folder
-from dapatlas.locations import is_remote
+from dapatlas.files import whole_folder, write_json
+from dapatlas.loaders.earlier import clear_others
+from dapatlas.locations import HIDDEN, is_remote
 from dapatlas.parallel import map_cases
 from dapatlas.volumes import Grid
 
 VERSION = 1  # of what lies in a folder; another one is built anew
 CHUNK, BLOCK = 64, 32  # voxels a side: what is counted together, and what is inflated together
 CT, MAP, COUNTS, ABOUT = "ct.b2nd", "map.b2nd", "counts.npy", "case.json"
-CACHE = Path(".dapatlas") / "loaders"  # in the data set
+CACHE = Path(HIDDEN) / "loaders"  # in the data set
 AIR_HU = -1024.0  # beyond the border of the volume
 
 Index = tuple[int, int, int]
@@ -154,8 +154,8 @@ def chunked(case: Case, cache: Path) -> ChunkedCase:
     state = [VERSION, CHUNK, BLOCK, *(place_of(path)[1:3] for path in (case.image_path, case.mask_path))]
     key = hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
     folder = Path(cache) / case.id / key
-    if not (folder / ABOUT).is_file():
-        with whole_folder(folder, ABOUT) as scratch:
+    if not _stands(folder):
+        with whole_folder(folder, _stands) as scratch:
             _build(case, scratch)
         clear_others(folder, ABOUT)
     return _opened(case.id, folder)
@@ -187,6 +187,11 @@ def chunked_cases(cases: Iterable[Case], cache: Path, jobs: int | None = 1) -> l
         more = f" ({len(failed) - 1} more cases failed)" if len(failed) > 1 else ""
         raise DapatlasError(f"case {case} cannot be cut into chunks: {error}{more}") from error
     return [answer for case in wanted if isinstance(answer := answers[case.id], ChunkedCase)]
+
+
+def _stands(folder: Path) -> bool:
+    """Whether a folder of chunks is whole; two processes that build the same give the same."""
+    return (folder / ABOUT).is_file()
 
 
 def _build(case: Case, folder: Path) -> None:

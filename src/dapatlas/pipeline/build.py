@@ -212,10 +212,10 @@ def _pictures(
 ) -> list[Outcome[None]]:
     """Pictures of the maps that stand; those that came with a map of this run are only written down."""
     stands = {outcome.case: outcome for outcome in maps if outcome.stands}
-    due = [_picture_work(work, recipe, out) for work in works if work.case in stands]
+    due = [_picture_work(case, recipe, out, journal) for case in stands]
     for work in due:
         if stands[work.case].state == "done":
-            journal.record(work.case, PICTURE, Entry(work.fingerprint, "done", 0, 0, ""))
+            journal.record(work.case, PICTURE, Entry(work.prints().whole, "done", 0, 0, ""))
     schedule = replace(schedule_of(jobs), only=())  # every map that stands has its picture
     draw = partial(_redraw, recipe=recipe, maps={work.case: work for work in works})
     drawn = run_stage(PICTURE, due, draw, journal, jobs=schedule, force=force)
@@ -223,9 +223,12 @@ def _pictures(
     return [found.get(outcome.case, outcome) for outcome in maps]
 
 
-def _picture_work(work: Work, recipe: Recipe, out: Path) -> Work:
-    settings = [work.fingerprint, recipe.picture.model_dump(mode="json")]
-    return Work(work.case, (), (picture_file(out, work.case),), settings)
+def _picture_work(case: str, recipe: Recipe, out: Path, journal: Journal) -> Work:
+    """A picture depends on its map, and so on all that the map was made from."""
+    made = journal.entry(case, MAP)
+    assert made is not None  # only maps that stand have pictures
+    settings = [made.fingerprint, recipe.picture.model_dump(mode="json")]
+    return Work(case, (), (picture_file(out, case),), settings)
 
 
 def _redraw(work: Work, recipe: Recipe, maps: Mapping[str, Work]) -> None:

@@ -159,11 +159,7 @@ def _refuse_to_replace(files: Sequence[Path]) -> None:
 def _work(folder: Path, case: Case) -> Work:
     files = [path for path in (case.image_path, case.mask_path) if path is not None]
     target = folder / FOLDER / STAGE / f"{case.id}.json"
-    return Work(case.id, (*files, _report(folder, case.id)), (target,), case.scheme.name)
-
-
-def _report(folder: Path, case_id: str) -> Path:
-    return report_file(folder, case_id)
+    return Work(case.id, (*files, report_file(folder, case.id)), (target,), case.scheme.name)
 
 
 def _measure(work: Work, scheme: LabelScheme) -> None:

@@ -59,14 +59,15 @@ class Processes:
     ) -> Iterator[tuple[Item, Result | Exception]]:
         """As the protocol says; see :func:`dapatlas.parallel.map_cases`."""
         wanted = available_cpus() if self.jobs is None else self.jobs
-        jobs = fitting(wanted, need_mb, free_gb())
+        free = free_gb()
+        jobs = fitting(wanted, need_mb, free)
         if jobs < min(wanted, len(items)):
             logger.warning(
                 "%d instead of %d processes: each takes up to %.1f GB, and %.1f GB are free",
                 jobs,
                 wanted,
                 need_mb / 1000,
-                free_gb() or 0,
+                free or 0,
             )
         return map_cases(function, items, jobs, alone=wanted > 1)
 

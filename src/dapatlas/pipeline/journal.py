@@ -246,11 +246,21 @@ def fingerprint(files: Iterable[Path], settings: Any) -> str:
     settings
         Anything that JSON can hold.
     """
-    stats: list[list[int | str]] = []
+    return hashed(states_of(files), settings)
+
+
+def states_of(files: Iterable[Path]) -> list[list[int | str]]:
+    """Path, size and time of last change (or the store's version) of each file; one that is missing counts as such."""
+    states: list[list[int | str]] = []
     for path in files:
         try:
-            stats.append([str(path), *version_of(path)])
+            states.append([str(path), *version_of(path)])
         except FileNotFoundError:
-            stats.append([str(path), -1, -1])
-    text = json.dumps([stats, settings], sort_keys=True)
+            states.append([str(path), -1, -1])
+    return states
+
+
+def hashed(states: list[list[int | str]], settings: Any) -> str:
+    """The fingerprint of files whose states are known already; see :func:`fingerprint`."""
+    text = json.dumps([states, settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dapatlas.dataset.reports import report_file
+from dapatlas.dataset.reports import read_report
 from dapatlas.findings import Finding
 from dapatlas.pipeline.agreement import summarise
 from dapatlas.pipeline.case_files import (
@@ -70,11 +69,12 @@ def read_notes(dataset: Path, cases: Sequence[str]) -> dict[str, CaseNotes]:
 
 
 def _read(dataset: Path, case: str) -> CaseNotes | None:
-    path = report_file(dataset, case)
+    report = read_report(dataset, case)
+    if report is None:
+        return None
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
         findings = tuple(Finding.from_dict(row) for row in report.get("findings", ()))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
     # `dapatlas refine` gives its picture of before and after the name under which a build shows the map
     by_refine = "guidelines" in report

@@ -116,19 +116,13 @@ def _check_there(dataset: Path, url: str) -> None:
 
 def standing(dataset: Dataset, store: Store) -> Standing:
     """How a review stands now."""
-    from dapatlas.review.case_index import case_index
+    from dapatlas.review.case_index import CASES, case_index
+    from dapatlas.review.layer_files import cache_folder
     from dapatlas.review.progress import progress_of
 
-    facts = case_index(dataset, cases_cache(dataset.path))
+    facts = case_index(dataset, cache_folder(dataset.path) / CASES)
     verdicts, plan = store.verdicts(), store.plan()
     return Standing(facts, verdicts, plan, progress_of(facts, verdicts, plan, store.readers()))
-
-
-def cases_cache(dataset: Path, cache: Path | None = None) -> Path:
-    """Where it is remembered what is known of the cases: beside the coarse volumes."""
-    from dapatlas.review.layer_files import cache_folder
-
-    return cache_folder(dataset, cache) / "cases.json"
 
 
 def review_content(found: Standing) -> ReviewContent:

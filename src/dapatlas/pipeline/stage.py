@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from dapatlas import __version__
+from dapatlas.dataset.names import SUFFIXES
 from dapatlas.errors import DapatlasError
 from dapatlas.files import clear_scratch
 from dapatlas.logs import listen_as, listening, said
 from dapatlas.memory import peak_mb
 from dapatlas.parallel import WorkerDiedError
 from dapatlas.pipeline.engine import Jobs, Schedule, schedule_of
-from dapatlas.pipeline.journal import Entry, Journal, fingerprint
+from dapatlas.pipeline.journal import Entry, Journal, hashed, states_of
 from dapatlas.pipeline.report import story
 from dapatlas.volumes import read_grid
 
 Answer = TypeVar("Answer")
 Progress = Callable[[int, int], None]
 
-SUFFIXES = (".nii", ".nii.gz")
 LIBRARIES_MB = 150  # of a worker with numpy, scipy and nibabel loaded, and no volume
 HOW_TO_RETRY = "`--retry-failed` tries it again"
 logger = logging.getLogger(__name__)
@@ -56,11 +56,6 @@ class Work:
     settings: Any = None
 
     @property
-    def fingerprint(self) -> str:
-        """Of everything that the outputs depend on, this software's version included."""
-        return fingerprint(self.inputs, [self.settings, __version__])
-
-    @property
     def voxels(self) -> int:
         """Of its first input that is a volume, by the header; 0 where none can be read.
 
@@ -68,14 +63,17 @@ class Work:
         """
         return next((_voxels(path) for path in self.inputs if path.name.endswith(SUFFIXES)), 0)
 
-    def prints(self) -> _Prints:
-        """What it is made from, as of now."""
-        return _Prints(self.fingerprint, fingerprint(self.inputs, None), fingerprint((), self.settings))
+    def prints(self) -> Prints:
+        """What it is made from, as of now; each input is looked at once."""
+        files = states_of(self.inputs)
+        return Prints(
+            hashed(files, [self.settings, __version__]), hashed(files, None), hashed([], self.settings)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Prints:
-    """Fingerprints of all that the outputs depend on, of the inputs alone, and of the settings alone."""
+class Prints:
+    """Fingerprints of all that the outputs depend on (this software's version too), of inputs and settings alone."""
 
     whole: str
     inputs: str
@@ -185,7 +183,14 @@ def run_stage(
     schedule = schedule_of(jobs)
     if not some:
         _check_known(schedule.only, works)
-    plans = {work.case: _plan(stage, work, journal, schedule, force=force) for work in works}
+    # as they are before the work: what changes under a worker is seen by the next run, and done again
+    prints = {work.case: work.prints() for work in works}
+    plans = {
+        work.case: _plan(
+            work, prints[work.case].whole, journal.entry(work.case, stage), schedule, force=force
+        )
+        for work in works
+    }
     outcomes: list[Outcome[Answer]] = [plan for plan in plans.values() if plan is not None]
     due = [work for work in works if plans[work.case] is None]
     scratch = _scratch(due)
@@ -194,8 +199,6 @@ def run_stage(
     if progress:
         progress(len(outcomes), len(works))
     timed = partial(_timed, do=do, given=_Given(stage, Path.cwd(), listening()))
-    # as they are before the work: what changes under a worker is seen by the next run, and done again
-    prints = {work.case: work.prints() for work in due}
     for work, answer in schedule.engine.map(timed, due, need_mb + LIBRARIES_MB):
         outcomes.append(_settle(stage, work, prints[work.case], answer, journal))
         if progress:
@@ -222,11 +225,10 @@ def _check_known(wanted: Sequence[str], works: Sequence[Work]) -> None:
 
 
 def _plan(
-    stage: str, work: Work, journal: Journal, schedule: Schedule, *, force: bool
+    work: Work, fingerprint: str, entry: Entry | None, schedule: Schedule, *, force: bool
 ) -> Outcome[Any] | None:
     """What is known of a case without doing anything; ``None`` where it is due."""
-    entry = journal.entry(work.case, stage)
-    same = entry is not None and entry.fingerprint == work.fingerprint
+    same = entry is not None and entry.fingerprint == fingerprint
     failed = entry is not None and entry.state == "failed"
     wanted = (not schedule.only or work.case in schedule.only) and (failed or not schedule.retry_failed)
     if same and not failed and not (force and wanted) and all(path.exists() for path in work.outputs):
@@ -268,7 +270,7 @@ def _stand_in(folder: Path) -> None:
 
 
 def _settle(
-    stage: str, work: Work, prints: _Prints, answer: _Timed[Answer] | Exception, journal: Journal
+    stage: str, work: Work, prints: Prints, answer: _Timed[Answer] | Exception, journal: Journal
 ) -> Outcome[Answer]:
     """Write down how a case ended."""
     parts = prints.inputs, prints.settings

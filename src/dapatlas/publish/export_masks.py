@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dapatlas.dataset import Case
-from dapatlas.publish.exports import Export, Written, whole_folder
+from dapatlas.files import whole_folder
+from dapatlas.publish.exports import Export, Written
 from dapatlas.volumes import measure, write_volume
 
 

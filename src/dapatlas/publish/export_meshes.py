@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dapatlas.dataset import Case
+from dapatlas.files import whole_folder
 from dapatlas.formats.meshes import Surface, surface_of, write_scene, write_surface
 from dapatlas.labels import Structure
-from dapatlas.publish.exports import Export, Written, whole_folder
+from dapatlas.publish.exports import Export, Written
 from dapatlas.volumes import Volume, measure
 
 

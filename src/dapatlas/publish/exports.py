@@ -1,14 +1,11 @@
-"""What all exports share: which labels are written, what a case left behind, files and folders made whole."""
+"""What all exports share: which labels are written, what a case left behind."""
 
 from __future__ import annotations
 
-import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, ClassVar
 
 import fastremap
@@ -166,25 +163,3 @@ class Export(ABC):
         assert case.mask_path is not None  # or reading had raised
         translated, lost = self.labels.of(volume.array, case.mask_path)
         return replace(volume, array=translated), lost
-
-
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a scratch folder beside ``path``; on success it takes that name, in place of an older one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-    try:
-        yield scratch
-        scratch.chmod(
-            path.parent.stat().st_mode & 0o777
-        )  # mkdtemp makes folders private; ours are ordinary ones
-        if path.exists():
-            old = scratch.with_suffix(".old")
-            path.rename(old)
-            scratch.rename(path)
-            shutil.rmtree(old)
-        else:
-            scratch.rename(path)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise

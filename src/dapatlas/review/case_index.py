@@ -24,9 +24,11 @@ from dapatlas.dataset.reports import report_file
 from dapatlas.files import write_json
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import Sex, dap
+from dapatlas.locations import HIDDEN
 from dapatlas.refine import SexTable, sex_of, sex_tables
 
-CACHE = Path(".dapatlas", "review-cases.json")  # in the data set; only saves time
+CASES = "cases.json"  # name of the file that remembers, beside the coarse volumes
+CACHE = Path(HIDDEN, "review-cases.json")  # in the data set; only saves time
 FORMAT = 1  # of what is remembered
 THREADS = 4  # hashing lets go of the interpreter
 REPORT_UNREADABLE, MAP_UNREADABLE = "report-unreadable", "map-unreadable"

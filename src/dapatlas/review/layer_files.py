@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dapatlas.dataset.digests import place_of, sha256_of
 from dapatlas.errors import BadFileError
 from dapatlas.files import write_json
+from dapatlas.locations import HIDDEN, user_cache
 from dapatlas.review.pyramid import (
     Place,
     block_mean,
@@ -41,7 +42,7 @@ from dapatlas.volumes import (
 from dapatlas.volumes.gzipped import is_gzipped
 
 FORMAT = 1  # of what is kept; what has another number is made anew
-FOLDER = Path(".dapatlas") / "review"
+FOLDER = Path(HIDDEN) / "review"
 VOLUMES = "volumes"
 CT_TYPES = ("uint8", "int16", "uint16", "int32", "float32")  # that browsers show as they are
 NIFTI_1 = 348  # bytes of its header, which the pages read
@@ -109,9 +110,8 @@ def cache_folder(dataset: Path, wanted: Path | None = None) -> Path:
     else:
         if os.access(own, os.W_OK):
             return own
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     key = hashlib.sha256(str(dataset.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return caches / "dapatlas" / "review" / key
+    return user_cache() / "review" / key
 
 
 def layer_files(source: Path, kind: Kind, cache: Path, case: str, layer: str) -> LayerFiles:

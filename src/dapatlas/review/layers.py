@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from pathlib import Path
 from dapatlas.dataset import Case, Dataset, case_id_of
 from dapatlas.dataset.case import MASKS
 from dapatlas.dataset.names import SUFFIXES
-from dapatlas.dataset.reports import report_file
+from dapatlas.dataset.reports import read_report
 from dapatlas.errors import DapatlasError
 from dapatlas.review.layer_files import Kind, LayerFiles, known_files, layer_files
 from dapatlas.volumes import Grid
@@ -171,8 +170,7 @@ def _map_in(folder: Path, case: str) -> Path | None:
 def _before(dataset: Dataset, case: Case) -> Path | None:
     """The map that the guidelines were applied to, where it is still there under the case's name."""
     try:
-        report = json.loads(report_file(dataset.path, case.id).read_text(encoding="utf-8"))
-        source = Path(report["source"])
+        source = Path((read_report(dataset.path, case.id) or {})["source"])
         is_there = case_id_of(source.name) == case.id and source.is_file()
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -18,10 +18,9 @@ from dapatlas.experts.nnunet.preprocess import Prepared, way_back
 from dapatlas.experts.nnunet.spacing import coarse_axis_back, file_axes, network_shape, network_spacing
 from dapatlas.experts.nnunet.tiles import Triple, tiling
 from dapatlas.extras import needed
-from dapatlas.memory import free_gb
+from dapatlas.memory import GB, free_gb
 from dapatlas.volumes import Grid, reorient
 
-GB = 1e9
 DEFAULT_GB = 10.0  # of host memory, where nothing else is said
 DEVICE_GB = 12.0  # of a GPU's
 SHARE = 0.9  # of what is free

@@ -16,9 +16,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from dapatlas.errors import DapatlasError
+from dapatlas.locations import HIDDEN
 from dapatlas.review.database.upgrade import UpgradeError, upgrade
 
-FILE = Path(".dapatlas") / "review.sqlite"
+FILE = Path(HIDDEN) / "review.sqlite"
 WAIT_SECONDS = 10  # for a lock that another process holds, and for a server to answer
 
 _WRITING = "dapatlas_writing"  # execution option of transactions that change something

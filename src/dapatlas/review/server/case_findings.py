@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from dapatlas.check.checked_case import case_path, read_checked
 from dapatlas.dataset import Dataset
-from dapatlas.dataset.reports import report_file
+from dapatlas.dataset.reports import read_report
 from dapatlas.errors import BadFileError
 from dapatlas.findings import Finding
 from dapatlas.review.case_index import CaseFacts
@@ -23,7 +22,7 @@ def finding_bodies(dataset: Dataset, facts: CaseFacts, files: LayerFiles | None)
     """All findings of a case, those of the checks first, each in the order of its report; broken reports say so."""
     findings: list[tuple[Source, Finding]] = [("check", each) for each in facts.problems]
     findings += [("check", each) for each in _checked(case_path(dataset.path, facts.case))]
-    findings += [("build", each) for each in _built(report_file(dataset.path, facts.case))]
+    findings += [("build", each) for each in _built(dataset, facts.case)]
     centers = {} if files is None else _centers(dataset, files)
     return [_body(each, source, files, centers) for source, each in findings]
 
@@ -35,11 +34,10 @@ def _checked(path: Path) -> Iterable[Finding]:
         return ()
 
 
-def _built(path: Path) -> Iterable[Finding]:
+def _built(dataset: Dataset, case: str) -> Iterable[Finding]:
     try:
-        rows = json.loads(path.read_text(encoding="utf-8")).get("findings", ())
-        return [Finding.from_dict(row) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return [Finding.from_dict(row) for row in (read_report(dataset.path, case) or {}).get("findings", ())]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return ()
 
 

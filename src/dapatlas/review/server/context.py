@@ -17,7 +17,7 @@ from dapatlas.dataset import Case, Dataset
 from dapatlas.dataset.digests import place_of, sha256_of
 from dapatlas.errors import DapatlasError
 from dapatlas.labels import LabelScheme
-from dapatlas.review.case_index import CaseFacts, case_index
+from dapatlas.review.case_index import CASES, CaseFacts, case_index
 from dapatlas.review.server.errors import Refusal
 from dapatlas.review.server.login_limits import LoginLimits
 from dapatlas.review.server.settings import Settings
@@ -131,7 +131,7 @@ class Review:
     def _look(self) -> None:
         begin = time.monotonic()
         listed = Dataset(self.settings.dataset.path, self.scheme)
-        facts = case_index(listed, self.settings.cache / "cases.json")
+        facts = case_index(listed, self.settings.cache / CASES)
         cases = {case: listed[case] for case in facts}
         if self._known is None or self._known.facts != facts or self._known.cases != cases:
             self._known = Known(
