@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp, mkstemp
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from dapatlas.locations import is_remote
 
 SCRATCH = ".partial"  # in the name of a file that is not whole yet
 COPY_BYTES = 1 << 22
+
+Way = Literal["hard", "symbolic", "copy"]  # in which one file comes to lie in two places
 
 
 @contextmanager
@@ -149,6 +151,43 @@ def link_file(path: Path, source: Path) -> None:
     scratch.unlink(missing_ok=True)  # left by a run that was killed
     scratch.symlink_to(source)
     scratch.replace(path)
+
+
+def place_file(path: Path, source: Path, way: Way) -> None:
+    """Bring a file to a second place, whole or not at all, in place of whatever had that name.
+
+    Parameters
+    ----------
+    path
+        The second place.
+    source
+        The file; a link to it is followed, for a link to a link breaks twice as easily.
+    way
+        A ``hard`` link, where the file system makes one, else a symbolic one; a ``symbolic`` link; or a ``copy``. What
+        lies behind a URL is copied.
+    """
+    if is_remote(path) or is_remote(source):
+        _copy(path, source)
+        return
+    source = source.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if way == "copy":
+        _copy(path, source)
+    elif way == "symbolic" or not _hard_link(path, source):
+        link_file(path, source)
+
+
+def _hard_link(path: Path, source: Path) -> bool:
+    """Whether the file system let us."""
+    scratch = path.with_name(f".{path.name}{SCRATCH}")
+    scratch.unlink(missing_ok=True)
+    try:
+        os.link(source, scratch)
+    except OSError:  # another disk, or one that has no such links
+        return False
+    scratch.replace(path)
+    scratch.unlink(missing_ok=True)  # replacing a name of the very same file leaves both
+    return True
 
 
 def _copy(path: Path, source: Path) -> None:

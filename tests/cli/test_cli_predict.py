@@ -47,7 +47,7 @@ def run(*arguments: object):
 
 def test_a_folder_of_cts_in_the_ids_of_a_scheme(model: Path, tmp_path: Path):
     out = tmp_path / "out"
-    asked = ("--model", model, "--in", tmp_path / "ct", "--out", out, "--scheme", "dap", "--json")
+    asked = ("--model", model, "--in", tmp_path / "ct", "--out", out, "--to", "dap", "--json")
     done = run(*asked)
     assert done.exit_code == 0, done.output
     assert [(row["case"], row["state"]) for row in json.loads(done.stdout)] == [("a", "done"), ("b", "done")]
@@ -88,7 +88,7 @@ def test_one_bad_ct_stops_no_other(model: Path, tmp_path: Path):
     [
         (("--device", "cuda:9"), "cuda:9 was asked for"),
         (("--folds", "4"), "no weights for fold 4"),
-        (("--scheme", "chaos_ct", "--folds", "0"), "no structure|none of the model's labels"),
+        (("--to", "chaos_ct", "--folds", "0"), "no structure|none of the model's labels"),
         (("--out", "all.nii.gz"), "a file, but .* is a folder"),
     ],
 )

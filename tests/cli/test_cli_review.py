@@ -98,7 +98,8 @@ def test_a_network_address_needs_accounts(atlas: Path):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--compare", "before"), "NAME=FOLDER"),
+        (("--compare", "before="), "NAME=FOLDER"),
+        (("--compare", "one/maps", "--compare", "two/maps"), "two folders called maps"),
         (("--certificate", "cert.pem"), "give both"),
         (("--certificate", "cert.pem", "--key", "key.pem"), "no file"),
     ],
@@ -107,6 +108,12 @@ def test_options_that_cannot_be(atlas: Path, options: tuple[str, ...], word: str
     result = run(atlas, *options)
     assert result.exit_code == 2
     assert word in result.output
+
+
+def test_maps_to_compare_with_are_named_or_called_as_their_folder():
+    from dapatlas.cli.review import _pairs
+
+    assert _pairs(["old/v1/", "before=old/v1"]) == {"v1": Path("old/v1/"), "before": Path("old/v1")}
 
 
 def test_what_nobody_has_reviewed_has_no_status(atlas: Path, tmp_path: Path):

@@ -90,7 +90,7 @@ def test_a_case_that_fails_is_told_and_the_others_go_on(data: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("more", "story"),
     [
-        (("--source-scheme", "dap", "--source-scheme", "amos"), "2 schemes for 1 data sets"),
+        (("--scheme", "dap", "--scheme", "amos"), "2 schemes for 1 data sets"),
         (("--unlabelled", "forget"), "expected background or ignore"),
     ],
 )

@@ -46,7 +46,7 @@ def test_import_list_info_verify(models: Path) -> None:
 
 
 def test_import_elsewhere_under_another_name(models: Path, tmp_path: Path) -> None:
-    path = json.loads(run("import", "Task901_Tiny", "--to", "other", "--name", "tiny", "--json"))["path"]
+    path = json.loads(run("import", "Task901_Tiny", "--models", "other", "--name", "tiny", "--json"))["path"]
     assert Path(path) == Path("other/tiny")
     assert "tiny" in run("list", "--models", "other")
 

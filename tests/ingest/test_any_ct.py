@@ -13,6 +13,7 @@ import pytest
 from small_cts import AFFINE, SHAPE, hu, write, write_ct
 
 from dapatlas.dataset.codes import Code as DatasetCode
+from dapatlas.files import Way
 from dapatlas.ingest.codes import Code
 from dapatlas.ingest.fault import IngestError
 from dapatlas.ingest.nifti.any_ct import Placed, is_volume, place_ct
@@ -52,12 +53,14 @@ def stands(target: Path, array: np.ndarray, affine: np.ndarray, dtype: type) -> 
 # ---- forms
 
 
-@pytest.mark.parametrize("link", [True, False])
-def test_a_file_of_good_form_is_taken_byte_for_byte(tmp_path: Path, target: Path, link: bool) -> None:
+@pytest.mark.parametrize("link", ["hard", "symbolic", "copy"])
+def test_a_file_of_good_form_is_taken_byte_for_byte(tmp_path: Path, target: Path, link: Way) -> None:
     source = write_ct(tmp_path / "mine.nii.gz")
-    placed = place_ct(source, target, link=link)
+    for _ in range(2):  # a second time changes nothing
+        placed = place_ct(source, target, link=link)
     assert target.read_bytes() == source.read_bytes()
-    assert target.is_symlink() == link
+    assert target.is_symlink() == (link == "symbolic")
+    assert target.samefile(source) == (link != "copy")
     assert placed.as_it_is
     assert placed.findings == ()
     assert placed.grid.shape == SHAPE
@@ -67,9 +70,9 @@ def test_a_file_of_good_form_is_taken_byte_for_byte(tmp_path: Path, target: Path
 def test_a_link_to_a_link_leads_to_the_file(tmp_path: Path, target: Path) -> None:
     source = write_ct(tmp_path / "mine.nii.gz")
     (tmp_path / "alias.nii.gz").symlink_to(source.name)
-    place_ct(tmp_path / "alias.nii.gz", target, link=True)
+    place_ct(tmp_path / "alias.nii.gz", target, link="symbolic")
     assert target.readlink() == source
-    place_ct(source, target, link=True)  # a second time changes nothing
+    place_ct(source, target, link="symbolic")  # a second time changes nothing
     assert target.readlink() == source
 
 
@@ -77,7 +80,7 @@ def test_a_link_to_a_link_leads_to_the_file(tmp_path: Path, target: Path) -> Non
 def test_whole_values_that_fit_become_int16(tmp_path: Path, target: Path, dtype: type) -> None:
     source = tmp_path / "mine.nii.gz"
     nib.save(nib.Nifti1Image(hu().astype(dtype), AFFINE, dtype=dtype), source)
-    placed = place_ct(source, target, link=True)
+    placed = place_ct(source, target, link="symbolic")
     stands(target, hu(), AFFINE, np.int16)
     assert not target.is_symlink()
     assert not placed.as_it_is
@@ -145,7 +148,7 @@ def test_notes_in_the_header_do_not_come_along(tmp_path: Path, target: Path) -> 
     image.header["db_name"] = b"Muster^Erika"
     image.header["descrip"] = b"Klinikum Geheim"
     nib.save(image, tmp_path / "mine.nii.gz")
-    placed = place_ct(tmp_path / "mine.nii.gz", target, link=True)
+    placed = place_ct(tmp_path / "mine.nii.gz", target, link="symbolic")
     assert "may name the patient" in placed.findings[0].message
     raw = nib.load(target).header
     assert not raw.extensions
@@ -344,7 +347,7 @@ def test_source_and_target_must_differ(target: Path) -> None:
     write_ct(target)
     before = target.read_bytes()
     with pytest.raises(IngestError, match="one file"):
-        place_ct(target, target, link=True)
+        place_ct(target, target, link="symbolic")
     assert target.read_bytes() == before
 
 

@@ -51,7 +51,8 @@ def test_what_is_done_stays_and_what_is_gone_comes_back(cohort: Dataset, tmp_pat
     assert states() == ["up to date", "done"]
     assert states("--force") == ["done", "done"]
     assert states("--structures", "liver") == ["done", "done"]
-    assert states("--structures", "liver", "--only", cohort[1].id) == ["up to date"]
+    (tmp_path / "out" / f"{cohort[0].id}.seg.nrrd").unlink()
+    assert states("--structures", "liver", "--only", cohort[1].id) == ["left out", "up to date"]
 
 
 def test_a_bad_case_is_named_and_the_others_are_written(cohort: Dataset, tmp_path: Path):
@@ -77,7 +78,7 @@ def test_what_has_no_counterpart_is_told(cohort: Dataset, tmp_path: Path):
         "binary-masks",
         cohort.path,
         tmp_path / "out",
-        "--scheme",
+        "--to",
         "totalsegmentator",
         "--only",
         cohort[0].id,
@@ -93,9 +94,7 @@ def test_what_has_no_counterpart_is_told(cohort: Dataset, tmp_path: Path):
 
 def test_maps_in_another_scheme(cohort: Dataset, tmp_path: Path):
     """A cohort translated to TotalSegmentator and exported as such has DAP's liver under its own id."""
-    made = run(
-        "slicer", cohort.path, tmp_path / "out", "--scheme", "btcv", "--only", cohort[0].id, "--jobs", 1
-    )
+    made = run("slicer", cohort.path, tmp_path / "out", "--to", "btcv", "--only", cohort[0].id, "--jobs", 1)
     assert made.exit_code == 0
     sitk = pytest.importorskip("SimpleITK")
     written = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / f"{cohort[0].id}.seg.nrrd"))).T
@@ -107,7 +106,7 @@ def test_maps_in_another_scheme(cohort: Dataset, tmp_path: Path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--only", "nobody"], "has no case 'nobody'"),
+        (["--only", "nobody"], "no case nobody among the 2 of this stage"),
         (["--structures", "livr"], "did you mean liver"),
         (["--scheme", "nothing"], "nothing"),
     ],

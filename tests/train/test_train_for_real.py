@@ -133,5 +133,5 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         [Source(data)], tmp_path / "work", PrepareSettings(structures=STRUCTURES), jobs=1
     )
     prepared.workspace.plans_file.write_text("{}")
-    with pytest.raises(DapatlasError, match="cuda was asked for, .* sees no CUDA GPU; use --device cpu"):
+    with pytest.raises(DapatlasError, match="cuda was asked for, .* sees 0 CUDA GPUs; use the device cpu"):
         train(prepared.workspace, "0", TrainSettings(epochs=1))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dapatlas.cli.options import CtsOption, ExpertOption, expert_files
+from dapatlas.cli.options import CtsOption, ExpertOption, JsonOption, QuietOption, expert_files, print_json
 from dapatlas.cli.schedule import with_schedule
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def build(
         str | None,
         typer.Option(help="Do one stage of each case again: `map` or `picture`.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
     *,
     schedule: Schedule,
 ) -> None:
@@ -91,7 +91,6 @@ def _print_agreement(agreement: CohortAgreement, page: Path) -> None:
 
 
 def _print_json(result: BuildResult) -> None:
-    import json
     from dataclasses import asdict
 
     document = {
@@ -101,7 +100,7 @@ def _print_json(result: BuildResult) -> None:
         "recipe_findings": [finding.as_dict() for finding in result.recipe_findings],
         "agreement": None if result.agreement is None else asdict(result.agreement),
     }
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    print_json(document)
 
 
 def print_table(result: BuildResult) -> None:

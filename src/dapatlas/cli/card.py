@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import JsonOption, QuietOption, SchemeOption, print_json
 from dapatlas.cli.schedule import with_schedule
 
 if TYPE_CHECKING:
@@ -23,17 +24,15 @@ def card(
     init: Annotated[
         bool, typer.Option("--init", help="Write a commented atlas.toml to fill in, and stop.")
     ] = False,
-    scheme: Annotated[
-        str, typer.Option(help="Label scheme of the masks; see `dapatlas labels schemes`.")
-    ] = "dap",
+    scheme: SchemeOption = "dap",
     force: Annotated[
         bool, typer.Option("--force", help="Replace a README.md or croissant.json that somebody changed.")
     ] = False,
     online: Annotated[
         bool, typer.Option("--online", help="Ask the Hugging Face Hub whether it takes the card.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print facts and findings as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
     *,
     schedule: Schedule,
 ) -> None:
@@ -75,7 +74,6 @@ def card(
 
 
 def _print_json(dataset: Dataset, made: Carded) -> None:
-    import json
     from dataclasses import asdict
 
     facts = made.facts
@@ -89,7 +87,7 @@ def _print_json(dataset: Dataset, made: Carded) -> None:
         "splits": [asdict(split) for split in facts.splits] if facts else [],
         "findings": [finding.as_dict() for finding in made.findings],
     }
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    print_json(document)
 
 
 def _print_result(dataset: Dataset, made: Carded) -> None:

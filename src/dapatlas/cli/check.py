@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    SchemeOption,
+    SexTableOption,
+    print_json,
+)
 from dapatlas.cli.schedule import with_schedule
 from dapatlas.locations import location
 
@@ -36,19 +44,14 @@ def check(
             show_default=False,
         ),
     ] = None,
-    scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
-    sex_table: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV of subjects and sexes, beside the data set's own subjects.csv.", show_default=False
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Check again what is up to date.")] = False,
+    scheme: SchemeOption = "dap",
+    sex_table: SexTableOption = None,
+    force: ForceOption = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the published ranges and their sources, and stop.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
     *,
     schedule: Schedule,
 ) -> None:
@@ -97,7 +100,6 @@ def check(
 
 
 def _explain(as_json: bool) -> None:
-    import json
 
     from rich.table import Table
     from rich.text import Text
@@ -107,7 +109,7 @@ def _explain(as_json: bool) -> None:
 
     rows = explained()
     if as_json:
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(rows)
         return
     shown = Table("what", "sex", "ages", "usual", "possible", "sources", box=None, pad_edge=False)
     for row in rows:

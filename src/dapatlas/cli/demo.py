@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import JobsOption
+
 if TYPE_CHECKING:
     from dapatlas.dataset import Dataset
     from dapatlas.pipeline.demo import Agreement
@@ -17,9 +19,7 @@ def demo(
     subjects: Annotated[int, typer.Option(help="How many phantom subjects.", min=1)] = 4,
     size: Annotated[int, typer.Option(help="Voxels along each axis of a phantom.", min=48, max=512)] = 128,
     seed: Annotated[int, typer.Option(help="Another seed makes other subjects.")] = 0,
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
+    jobs: JobsOption = None,
 ) -> None:
     """Build a small data set end to end from synthetic subjects.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import JsonOption, print_json
 from dapatlas.locations import is_remote, location
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def doctor(
         Path,
         typer.Argument(parser=location, help="Where you want to write; or its URL."),
     ] = ".",  # type: ignore[assignment]  # it goes through the parser
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tell what is installed and works here: packages, extras, GPU, processors, memory, disk, write access.
 
@@ -39,8 +40,6 @@ def doctor(
 
         dapatlas doctor --json | jq -r '.troubles[]'
     """
-    import json
-
     try:
         from dapatlas.pipeline.doctor import diagnose
     except ImportError as error:  # the core itself
@@ -50,7 +49,7 @@ def doctor(
         raise typer.Exit(1) from None
     found = diagnose(folder)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+        print_json(found.as_dict())
     else:
         _print(found)
     if found.troubles:

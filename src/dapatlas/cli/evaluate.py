@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    SchemeOption,
+    StructuresOption,
+    listed,
+    print_json,
+)
 from dapatlas.cli.schedule import with_schedule
 
 if TYPE_CHECKING:
@@ -26,9 +35,7 @@ def evaluate(
         Path,
         typer.Argument(help="The same of what is right; of a benchmark, its folder.", show_default=False),
     ],
-    scheme: Annotated[
-        str, typer.Option(help="Label scheme of the prediction, or a `labels.json`.", metavar="SCHEME")
-    ] = "dap",
+    scheme: SchemeOption = "dap",
     ref_scheme: Annotated[
         str | None,
         typer.Option(
@@ -37,10 +44,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    structures: Annotated[
-        str | None,
-        typer.Option(help="Comma-separated structures to score; all by default.", show_default=False),
-    ] = None,
+    structures: StructuresOption = None,
     tolerance: Annotated[
         list[str] | None,
         typer.Option(
@@ -93,11 +97,9 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="Write the chart as SVG.", metavar="FILE", show_default=False)
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Score again what is up to date in `--out`.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no tables.")] = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
     *,
     schedule: Schedule,
 ) -> None:
@@ -148,7 +150,7 @@ def evaluate(
         )
     _write(found, csv_file, html, plot)
     if as_json:
-        _print_json(found)
+        print_json(found.as_dict())
     elif not quiet:
         from dapatlas.cli.scores import print_evaluation
 
@@ -178,7 +180,7 @@ def _settings(
             own[name.strip()] = mm
         else:
             common = mm
-    names = tuple(name.strip() for name in (structures or "").split(",") if name.strip())
+    names = listed(structures)
     return EvaluationSettings(names, surface, common, own, resample)
 
 
@@ -205,9 +207,3 @@ def _write(found: Evaluation, csv_file: Path | None, html: Path | None, plot: Pa
     for path, write in ((csv_file, write_scores), (html, write_page), (plot, write_plot)):
         if path is not None:
             write(found, path)
-
-
-def _print_json(found: Evaluation) -> None:
-    import json
-
-    typer.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False, allow_nan=False))

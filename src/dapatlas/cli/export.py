@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.options import (
+    ForceOption,
+    JsonOption,
+    LinkOption,
+    QuietOption,
+    SchemeOption,
+    StructuresOption,
+    listed,
+    print_json,
+)
 from dapatlas.cli.schedule import with_schedule
 
 if TYPE_CHECKING:
@@ -28,28 +38,14 @@ DatasetArgument = Annotated[
     typer.Argument(help="Folder with `masks/` and, where CTs are needed, `images/`.", show_default=False),
 ]
 OutArgument = Annotated[Path, typer.Argument(help="Folder for the export.", show_default=False)]
-OnlyOption = Annotated[
-    list[str] | None,
-    typer.Option("--only", help="Only this case; may be given several times.", show_default=False),
-]
-StructuresOption = Annotated[
+ToOption = Annotated[
     str | None,
     typer.Option(
-        help="Comma-separated structures to write; all by default.", metavar="A,B,…", show_default=False
-    ),
-]
-SchemeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--scheme",
-        help="Names and ids to write, by crosswalk; those of the maps by default. See `dapatlas labels schemes`.",
+        "--to",
+        help="Label scheme to write, by crosswalk: names and ids; that of the maps by default.",
         show_default=False,
     ),
 ]
-MapsOption = Annotated[str, typer.Option("--maps", help="Label scheme that the data set's maps are in.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Write again what is up to date.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +54,9 @@ class _Run:
 
     dataset: Path
     out: Path
-    only: Sequence[str]
     structures: str | None
-    scheme: str | None
-    maps: str
+    scheme: str
+    to: str | None
     schedule: Schedule
     force: bool
     as_json: bool
@@ -75,17 +70,10 @@ def nnunet(
     out: Annotated[Path, typer.Argument(help="nnU-Net's folder of raw data sets.", show_default=False)],
     number: Annotated[int, typer.Option("--id", help="Number of the data set.", min=1, max=999)] = 700,
     name: Annotated[str, typer.Option(help="Its name: letters, digits, underscores.")] = "DAPAtlas",
-    link: Annotated[
-        str,
-        typer.Option(
-            help="How CTs come there: `hard` (symbolic where the disk differs), `symbolic` or `copy`.",
-            metavar="hard|symbolic|copy",
-        ),
-    ] = "hard",
-    only: OnlyOption = None,
+    link: LinkOption = "hard",
     structures: StructuresOption = None,
-    scheme: SchemeOption = None,
-    maps: MapsOption = "dap",
+    scheme: SchemeOption = "dap",
+    to: ToOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -104,16 +92,14 @@ def nnunet(
 
         dapatlas export nnunet DAP_Atlas nnUNet_raw --id 701 --name Kidneys --structures kidney_left,kidney_right
     """
-    from dapatlas.publish.export_nnunet import LINKS, NnunetExport
+    from dapatlas.publish.export_nnunet import NnunetExport
 
     if not name.replace("_", "").isalnum():
         raise typer.BadParameter(
             f"expected letters, digits and underscores, found {name!r}", param_hint="--name"
         )
-    if link not in LINKS:
-        raise typer.BadParameter(f"expected {', '.join(LINKS)}, found {link!r}", param_hint="--link")
     target, splits = out / f"Dataset{number:03d}_{name}", dataset / "splits" / "splits_final.json"
-    run = _Run(dataset, target, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
+    run = _Run(dataset, target, structures, scheme, to, schedule, force, as_json, quiet)
     _export(run, lambda labels: NnunetExport(labels, link=link, splits=splits))
 
 
@@ -125,10 +111,9 @@ def binary_masks(
     empty: Annotated[
         bool, typer.Option("--empty", help="Write empty masks for structures not in view.")
     ] = False,
-    only: OnlyOption = None,
     structures: StructuresOption = None,
-    scheme: SchemeOption = None,
-    maps: MapsOption = "dap",
+    scheme: SchemeOption = "dap",
+    to: ToOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -141,11 +126,11 @@ def binary_masks(
 
         dapatlas export binary-masks DAP_Atlas masks --structures liver,spleen
 
-        dapatlas export binary-masks DAP_Atlas masks --scheme totalsegmentator --empty
+        dapatlas export binary-masks DAP_Atlas masks --to totalsegmentator --empty
     """
     from dapatlas.publish.export_masks import BinaryMasksExport
 
-    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
+    run = _Run(dataset, out, structures, scheme, to, schedule, force, as_json, quiet)
     _export(run, lambda labels: BinaryMasksExport(labels, empty=empty))
 
 
@@ -154,10 +139,9 @@ def binary_masks(
 def slicer(
     dataset: DatasetArgument,
     out: OutArgument,
-    only: OnlyOption = None,
     structures: StructuresOption = None,
-    scheme: SchemeOption = None,
-    maps: MapsOption = "dap",
+    scheme: SchemeOption = "dap",
+    to: ToOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -172,7 +156,7 @@ def slicer(
     """
     from dapatlas.publish.export_slicer import SlicerExport
 
-    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
+    run = _Run(dataset, out, structures, scheme, to, schedule, force, as_json, quiet)
     _export(run, SlicerExport)
 
 
@@ -191,10 +175,9 @@ def dicom_seg(
     binary: Annotated[
         bool, typer.Option("--binary", help="Binary segments in place of a label map, for older viewers.")
     ] = False,
-    only: OnlyOption = None,
     structures: StructuresOption = None,
-    scheme: SchemeOption = None,
-    maps: MapsOption = "dap",
+    scheme: SchemeOption = "dap",
+    to: ToOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -213,7 +196,7 @@ def dicom_seg(
     """
     from dapatlas.publish.export_dicom_seg import DicomSegExport
 
-    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
+    run = _Run(dataset, out, structures, scheme, to, schedule, force, as_json, quiet)
     _export(run, lambda labels: DicomSegExport(labels, dicom=dicom, binary=binary))
 
 
@@ -226,10 +209,9 @@ def meshes(
         str, typer.Option("--format", "-f", help="Kind of file.", metavar="stl|obj|glb")
     ] = "stl",
     smooth: Annotated[int, typer.Option(help="Rounds of Taubin smoothing.", min=0)] = 0,
-    only: OnlyOption = None,
     structures: StructuresOption = None,
-    scheme: SchemeOption = None,
-    maps: MapsOption = "dap",
+    scheme: SchemeOption = "dap",
+    to: ToOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -253,7 +235,7 @@ def meshes(
         raise typer.BadParameter(
             f"expected {', '.join(FORMATS)}, found {file_format!r}", param_hint="--format"
         )
-    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
+    run = _Run(dataset, out, structures, scheme, to, schedule, force, as_json, quiet)
     _export(run, lambda labels: MeshesExport(labels, format=file_format, smooth=smooth))
 
 
@@ -262,10 +244,9 @@ def meshes(
 def stats(
     dataset: DatasetArgument,
     out: OutArgument,
-    only: OnlyOption = None,
     structures: StructuresOption = None,
-    scheme: SchemeOption = None,
-    maps: MapsOption = "dap",
+    scheme: SchemeOption = "dap",
+    to: ToOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -283,7 +264,7 @@ def stats(
     """
     from dapatlas.publish.export_statistics import StatisticsExport
 
-    run = _Run(dataset, out, only or (), structures, scheme, maps, schedule, force, as_json, quiet)
+    run = _Run(dataset, out, structures, scheme, to, schedule, force, as_json, quiet)
     _export(run, StatisticsExport)
 
 
@@ -295,15 +276,13 @@ def _export(run: _Run, make: Callable[[Labels], Export]) -> None:
     from dapatlas.pipeline.exporting import export_cases
     from dapatlas.publish.exports import choose_labels
 
-    opened = Dataset(run.dataset, load_scheme(run.maps))
-    structures = [name.strip() for name in (run.structures or "").split(",") if name.strip()]
-    labels = choose_labels(opened.scheme, load_scheme(run.scheme) if run.scheme else None, structures)
+    opened = Dataset(run.dataset, load_scheme(run.scheme))
+    labels = choose_labels(opened.scheme, load_scheme(run.to) if run.to else None, listed(run.structures))
     with case_progress("exporting", quiet=run.quiet or run.as_json) as progress:
         outcomes = export_cases(
             opened,
             run.out,
             make(labels),
-            only=run.only,
             jobs=run.schedule,
             force=run.force,
             progress=progress,
@@ -317,14 +296,13 @@ def _export(run: _Run, make: Callable[[Labels], Export]) -> None:
 
 
 def _print_json(outcomes: Sequence[Outcome[Written]]) -> None:
-    import json
     from dataclasses import asdict
 
     def row(outcome: Outcome[Written]) -> dict[str, Any]:
         done = asdict(outcome.answer) if outcome.answer else {}
         return {"case": outcome.case, "state": outcome.state, "error": outcome.error, **done}
 
-    typer.echo(json.dumps([row(outcome) for outcome in outcomes], indent=1, ensure_ascii=False))
+    print_json([row(outcome) for outcome in outcomes])
 
 
 def _print_outcomes(dataset: Dataset, outcomes: Sequence[Outcome[Written]], out: Path) -> None:

@@ -15,11 +15,11 @@ from dapatlas.cli.fetch_words import (
     byte_progress,
     describe,
     offer_as_dict,
-    print_json,
     print_offer,
     print_parts,
     tell,
 )
+from dapatlas.cli.options import JsonOption, QuietOption, print_json
 
 if TYPE_CHECKING:
     from dapatlas.ingest.fetch.nbia_series import Fetched
@@ -60,8 +60,8 @@ def fetch(
         Path | None,
         typer.Option(help="A table of sources of your own, e.g. of mirrors (TOML).", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no words.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Fetch the parts of the atlas from where they are published: masks, CTs, clinical data.
 

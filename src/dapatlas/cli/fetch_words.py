@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from dapatlas.cli.options import print_json
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -142,8 +143,3 @@ def tell(wanted: Part, files: Sequence[Path], ended: Sequence[Fetched], untried:
         typer.echo(f"{untried} series were not tried; mend it, then run the same command again")
     elif wanted.next:
         typer.echo(f"next: {wanted.next.format(dest=files[0] if files else dest)}")
-
-
-def print_json(value: dict[str, Any]) -> None:
-    """One value, on stdout."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import ForceOption, JsonOption, LinkOption, QuietOption, SchemeOption
 from dapatlas.cli.schedule import with_schedule
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ app = typer.Typer(
 DestinationArgument = Annotated[
     Path, typer.Argument(help="The data set; made where it is not there.", show_default=False)
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Bring in again what is up to date.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
 
 @app.command("tcia")
@@ -89,7 +87,7 @@ def autopet(
     with_pet: Annotated[
         bool, typer.Option("--with-pet", help="Also link the PET in SUV (suv/) and the lesions (lesions/).")
     ] = False,
-    copy: Annotated[bool, typer.Option("--copy", help="Copy CTs rather than link them.")] = False,
+    link: LinkOption = "symbolic",
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -104,7 +102,7 @@ def autopet(
 
         dapatlas ingest autopet FDG-PET-CT-Lesions_nifti DAP_Atlas
 
-        dapatlas ingest autopet autoPET-III PSMA --with-pet --copy
+        dapatlas ingest autopet autoPET-III PSMA --with-pet --link copy
     """
     from dapatlas.cli.progress import case_progress
     from dapatlas.pipeline.ingesting_nifti import ingest_autopet
@@ -114,7 +112,7 @@ def autopet(
             source,
             destination,
             with_pet=with_pet,
-            link=not copy,
+            link=link,
             jobs=schedule,
             force=force,
             progress=progress,
@@ -132,7 +130,7 @@ def masks(
         ),
     ],
     dataset: Annotated[Path, typer.Argument(help="The data set with the CTs.", show_default=False)],
-    scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
+    scheme: SchemeOption = "dap",
     keep_unpaired: Annotated[
         bool, typer.Option("--keep-unpaired", help="Take masks whose CT is not there, too.")
     ] = False,
@@ -186,9 +184,7 @@ def ct(
         str | None,
         typer.Option("--name", help="Name of the case; the source's own by default.", show_default=False),
     ] = None,
-    link: Annotated[
-        bool, typer.Option("--link", help="Link `.nii.gz` files that are good as they are.")
-    ] = False,
+    link: LinkOption = "copy",
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,

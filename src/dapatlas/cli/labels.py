@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.options import JsonOption, SchemeOption, print_json
 from dapatlas.labels import Absence, Code, LabelScheme, Link, Region, Relation, Side, Structure, TissueClass
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ app = typer.Typer(
 )
 
 SCHEME_HELP = "a name out of `dapatlas labels schemes`, or a data set's `labels.json`"
-SchemeOption = Annotated[str, typer.Option("--scheme", "-s", help=f"Label scheme: {SCHEME_HELP}.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 RELATION_WORDS = {
     Relation.EQUAL: "equal",
@@ -68,7 +66,7 @@ def list_schemes(
     schemes = [load_scheme(name)] if name else [load_scheme(known) for known in scheme_names()]
     headers = [_header(scheme) for scheme in schemes]
     if as_json:
-        _print_json(headers[0] if name else headers)
+        print_json(headers[0] if name else headers)
     elif name:
         _print_header(headers[0])
     else:
@@ -132,7 +130,7 @@ def list_structures(
     """
     found = _scheme(scheme).find(search, region=region, side=side, tissue=tissue)
     if as_json:
-        _print_json([_as_dict(structure) for structure in found])
+        print_json([_as_dict(structure) for structure in found])
         return
     if not found:
         typer.echo(f"no structure of {scheme} matches", err=True)
@@ -165,7 +163,7 @@ def show(
 
     found = _scheme(scheme)[int(structure) if structure.isdecimal() else structure]
     if as_json:
-        _print_json(_as_dict(found))
+        print_json(_as_dict(found))
         return
     console = output()
     console.print(_patch(found) + Text(f" {found.display_name}", style="bold"))
@@ -194,7 +192,7 @@ def show_crosswalk(
 
     links = crosswalk(_scheme(source), _scheme(target))
     if as_json:
-        _print_json(links.as_dict())
+        print_json(links.as_dict())
         return
     rows = [
         [
@@ -317,10 +315,6 @@ def _row(structure: Structure) -> list[str | Text]:
 
 def _called(structure: Structure) -> str:
     return f"{structure.id} {structure.name}"
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def _print_table(headers: list[str], rows: list[list[str]] | list[list[str | Text]]) -> None:

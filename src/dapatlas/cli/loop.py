@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dapatlas.cli.options import CtsOption, ExpertOption, expert_files
+from dapatlas.cli.options import (
+    CtsOption,
+    DeviceOption,
+    ExpertOption,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    StructuresOption,
+    expert_files,
+    listed,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,12 +30,7 @@ def loop(
     recipe: Annotated[Path, typer.Argument(help="Recipe (TOML).", show_default=False)],
     work: Annotated[Path, typer.Option("--work", "-w", help="Folder of the loop.", show_default=False)],
     rounds: Annotated[int, typer.Option(help="How many rounds at most.", min=1)] = 3,
-    structures: Annotated[
-        str | None,
-        typer.Option(
-            help="Comma-separated structures that the network learns; all by default.", show_default=False
-        ),
-    ] = None,
+    structures: StructuresOption = None,
     folds: Annotated[
         int,
         typer.Option(
@@ -47,7 +53,7 @@ def loop(
     epochs: Annotated[int, typer.Option(help="Epochs of each training.", min=1)] = 1000,
     steps: Annotated[int, typer.Option(help="Batches an epoch.", min=1)] = 250,
     validation_steps: Annotated[int, typer.Option(help="Batches an epoch that validate.", min=1)] = 50,
-    device: Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1` … or `mps`.")] = "cuda",
+    device: DeviceOption = "cuda",
     gpu_gb: Annotated[
         float, typer.Option("--gpu-gb", help="Memory of the GPU; the patch is made to fit.")
     ] = 24.0,
@@ -55,11 +61,9 @@ def loop(
     workers: Annotated[int, typer.Option(help="Processes that augment patches.", min=0)] = 4,
     cts: CtsOption = None,
     expert: ExpertOption = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    jobs: JobsOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Let a network learn the atlas that experts make, and join them in the next round, until the maps settle.
 
@@ -80,7 +84,7 @@ def loop(
 
     settings = LoopSettings(
         rounds,
-        tuple(word.strip() for word in (structures or "").split(",") if word.strip()),
+        listed(structures),
         folds,
         _trust(trust),
         min_dice,
@@ -126,10 +130,9 @@ def _shown(run: Callable[[Say], LoopResult], *, quiet: bool) -> LoopResult:
 
 
 def _print_json(result: LoopResult) -> None:
-    import json
     from dataclasses import asdict
 
-    typer.echo(json.dumps(asdict(result), indent=1, ensure_ascii=False, default=str))
+    print_json(asdict(result))
 
 
 def _print_table(result: LoopResult, settings: LoopSettings, work: Path) -> None:

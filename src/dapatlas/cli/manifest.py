@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import JobsOption, JsonOption, QuietOption, print_json
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,9 +24,6 @@ app = typer.Typer(
 DatasetArgument = Annotated[
     Path, typer.Argument(help="Folder with images/, masks/ and labels.json.", show_default=False)
 ]
-JobsOption = Annotated[int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
 
 @app.command()
@@ -109,7 +108,6 @@ def compare(
 
 
 def _print_written_json(written: Written) -> None:
-    import json
 
     document = {
         "manifest": str(written.path),
@@ -118,7 +116,7 @@ def _print_written_json(written: Written) -> None:
         "read": written.read,
         "findings": [finding.as_dict() for finding in written.findings],
     }
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    print_json(document)
 
 
 def _print_written(written: Written) -> None:
@@ -147,11 +145,10 @@ def _counts(changes: Sequence[Change]) -> dict[str, int]:
 
 
 def _print_changes_json(manifest: Path, listed: int, changes: Sequence[Change], quick: bool) -> None:
-    import json
 
     document = {"manifest": str(manifest), "listed": listed, "quick": quick, **_counts(changes)}
     document["changes"] = [change.as_dict() for change in changes]
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    print_json(document)
 
 
 def _print_changes(manifest: Path, listed: int, changes: Sequence[Change], quick: bool) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.options import JsonOption, QuietOption, print_json
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -29,21 +31,12 @@ FolderOption = Annotated[
 ModelArgument = Annotated[
     str, typer.Argument(help="Name of a model, or the folder of any nnU-Net v2 model.", show_default=False)
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
 
 @app.command("import")
 def import_(
     source: Annotated[Path, typer.Argument(help="ZIP or folder of a trained nnU-Net.", show_default=False)],
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            "--to",
-            help="Folder of models; `$DAPATLAS_MODELS` or `~/.local/share/dapatlas/models` by default.",
-            show_default=False,
-        ),
-    ] = None,
+    models: FolderOption = None,
     name: Annotated[
         str | None, typer.Option(help="Its name here; the task's by default.", show_default=False)
     ] = None,
@@ -54,7 +47,10 @@ def import_(
         ),
     ] = None,
     scheme: Annotated[
-        str | None, typer.Option(help="Label scheme whose ids it predicts, e.g. `dap`.", show_default=False)
+        str | None,
+        typer.Option(
+            "--scheme", "-s", help="Label scheme whose ids it predicts, e.g. `dap`.", show_default=False
+        ),
     ] = None,
     checkpoint: Annotated[
         str | None,
@@ -100,7 +96,7 @@ def import_(
         raise typer.BadParameter("give --labels or --scheme, not both")
     settings = ImportSettings(name, labels, scheme, checkpoint, as_trainer, inside, force)
     with case_progress("importing folds", quiet=quiet or as_json) as progress:
-        path = import_model(source, to or models_folder(), settings, progress)
+        path = import_model(source, models or models_folder(), settings, progress)
     _show(describe(path), as_json=as_json, quiet=quiet)
 
 
@@ -128,7 +124,7 @@ def list_(models: FolderOption = None, as_json: JsonOption = False) -> None:
         except DapatlasError as error:
             rows.append({"name": path.name, "path": str(path), "error": str(error)})
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     elif rows:
         output().print(_table(rows))
     else:
@@ -182,7 +178,7 @@ def verify(
         with case_progress(f"checking {path.name}", quiet=quiet or as_json) as progress:
             findings += catalogue.verify(path, progress)
     if as_json:
-        _print_json([finding.as_dict() for finding in findings])
+        print_json([finding.as_dict() for finding in findings])
     elif not quiet:
         if findings:
             output().print(findings_table(findings))
@@ -194,7 +190,7 @@ def verify(
 
 def _show(description: Description, *, as_json: bool, quiet: bool = False) -> None:
     if as_json:
-        _print_json(description.as_dict())
+        print_json(description.as_dict())
     elif not quiet:
         for field, value in description.as_dict().items():
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -219,9 +215,3 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             row["name"], row["nnunet"], str(row["classes"]), " ".join(row["folds"]), spacing, patch, size
         )
     return table
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))

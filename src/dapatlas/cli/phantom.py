@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dapatlas.cli.options import JobsOption
+
 
 def phantom(
     out: Annotated[Path, typer.Option("--out", "-o", help="The data set's folder.", show_default=False)],
@@ -34,9 +36,7 @@ def phantom(
             "`colon_in_head`, `prostate_in_woman` or `uterus_in_man`; may be given several times."
         ),
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
+    jobs: JobsOption = None,
 ) -> None:
     """Make a synthetic data set: drawn from geometry, no patient's anatomy.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import DeviceOption, ForceOption, JsonOption, QuietOption, print_json
 from dapatlas.cli.schedule import with_schedule
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def predict(
         bool, typer.Option("--tta/--no-tta", help="Mirror tiles too, where the model was trained so: slower.")
     ] = False,
     step: Annotated[float, typer.Option(help="Distance of tiles as a share of the patch.")] = 0.5,
-    device: Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1` … or `mps`.")] = "cpu",
+    device: DeviceOption = "auto",
     memory_gb: Annotated[
         float | None,
         typer.Option("--memory-gb", help="Host memory that it may take; 10 by default.", show_default=False),
@@ -53,17 +54,17 @@ def predict(
     crop_to_body: Annotated[
         bool, typer.Option("--crop-to-body", help="Leave the air around the body out: faster.")
     ] = False,
-    scheme: Annotated[
+    to: Annotated[
         str | None,
         typer.Option(
-            help="Label scheme of the maps, or `model` for the model's own numbers; by default the scheme that the "
+            help="Label scheme to write, or `model` for the model's own numbers; by default the scheme that the "
             "model says it is of, else its own numbers.",
             show_default=False,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Predict again what is up to date.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
     *,
     schedule: Schedule,
 ) -> None:
@@ -95,7 +96,7 @@ def predict(
             settings,
             source,
             out,
-            Target(scheme),
+            Target(to),
             jobs=schedule,
             force=force,
             progress=None if single else progress,
@@ -114,12 +115,11 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 
 def _print_json(outcomes: Sequence[Outcome[None]]) -> None:
-    import json
 
     rows = [
         {"case": one.case, "state": one.state, "seconds": one.seconds, "error": one.error} for one in outcomes
     ]
-    typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+    print_json(rows)
 
 
 def _print_table(outcomes: Sequence[Outcome[None]], out: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import ForceOption, JsonOption, QuietOption, SchemeOption, print_json
 from dapatlas.cli.schedule import with_schedule
 from dapatlas.locations import location
 
@@ -36,10 +37,10 @@ def preview(
     shard_mb: Annotated[
         float, typer.Option(help="Most that a Parquet file may have, in MB.", min=0.001)
     ] = 500,
-    scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
-    force: Annotated[bool, typer.Option("--force", help="Preview again what is up to date.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    scheme: SchemeOption = "dap",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
     *,
     schedule: Schedule,
 ) -> None:
@@ -79,7 +80,6 @@ def preview(
 
 
 def _print_json(result: Preview) -> None:
-    import json
 
     document = {
         "rows": result.rows,
@@ -90,7 +90,7 @@ def _print_json(result: Preview) -> None:
             for case in result.cases
         ],
     }
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    print_json(document)
 
 
 def _print_result(result: Preview) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.options import JobsOption, JsonOption, QuietOption, SchemeOption, print_json
 from dapatlas.cli.publish_approved import approval_as_dict, approved_cases, published_view
 from dapatlas.cli.review_words import DATABASE_VARIABLE
 
@@ -56,14 +57,10 @@ def publish(
         Path | None,
         typer.Option(help="File with the token; by default HF_TOKEN or `hf auth login`.", show_default=False),
     ] = None,
-    scheme: Annotated[
-        str, typer.Option(help="Label scheme of the masks; see `dapatlas labels schemes`.")
-    ] = "dap",
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes for validation; one a processor by default.", min=1)
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    scheme: SchemeOption = "dap",
+    jobs: JobsOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Upload a data set to the Hugging Face Hub: masks, card, preview, splits, checksums.
 
@@ -172,7 +169,7 @@ def _verify(dataset: Dataset, *, as_json: bool, silent: bool) -> None:
     with case_progress("verifying", quiet=silent) as progress:
         findings = verify_sums(dataset.path, listed, there, progress)
     if as_json:
-        _print_json({"files": len(listed), "findings": [finding.as_dict() for finding in findings]})
+        print_json({"files": len(listed), "findings": [finding.as_dict() for finding in findings]})
     elif not silent:
         if findings:
             print_findings(dataset, findings)
@@ -188,7 +185,7 @@ def _stop_at_errors(dataset: Dataset, findings: Sequence[Finding], *, as_json: b
     if not has_errors(findings):
         return
     if as_json:
-        _print_json({"state": "not ready", "findings": [finding.as_dict() for finding in findings]})
+        print_json({"state": "not ready", "findings": [finding.as_dict() for finding in findings]})
     elif not quiet:
         print_findings(dataset, findings)
         typer.echo("nothing was sent")
@@ -210,9 +207,7 @@ def _show(
 
     if as_json:
         said = [finding.as_dict() for finding in findings]
-        _print_json(
-            {"state": "dry run", **_plan_as_dict(plan), **approval_as_dict(allowed), "findings": said}
-        )
+        print_json({"state": "dry run", **_plan_as_dict(plan), **approval_as_dict(allowed), "findings": said})
     elif not quiet:
         _print_plan(plan)
         if findings:
@@ -271,7 +266,7 @@ def _tell(
     if as_json:
         said = [finding.as_dict() for finding in findings]
         rest = {"bytes": plan.bytes, **approval_as_dict(allowed), "findings": said}
-        _print_json({"state": "published", **asdict(pushed), **rest})
+        print_json({"state": "published", **asdict(pushed), **rest})
         return
     if quiet:
         return
@@ -286,12 +281,6 @@ def _tell(
         f"{pushed.sent} files sent ({_size(pushed.sent_bytes)}), {pushed.already_there} were there; all "
         f"have the checksums of SHA256SUMS: {pushed.url}"
     )
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def _size(size: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dapatlas.cli.options import CtsOption, ExpertOption, expert_files
+from dapatlas.cli.options import CtsOption, ExpertOption, JsonOption, QuietOption, expert_files, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def explain(
     recipe: RecipeArgument,
     cts: CtsOption = None,
     expert: ExpertOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print who supplies each structure of the atlas, most trusted first, and how.
 
@@ -64,7 +64,7 @@ def explain(
         cases, trouble = [], str(error)
     explanation = explain_recipe(loaded, cases)
     if as_json:
-        _print_json(explanation.as_dict() | {"trouble": trouble})
+        print_json(explanation.as_dict() | {"trouble": trouble})
         return
     _print_rows(explanation.rows)
     _print_experts(explanation)
@@ -79,10 +79,13 @@ def check(
     cts: CtsOption = None,
     expert: ExpertOption = None,
     jobs: Annotated[
-        int, typer.Option(help="Worker processes that read headers; worth it for many cases.", min=1)
+        int,
+        typer.Option(
+            "--jobs", "-j", help="Worker processes that read headers; worth it for many cases.", min=1
+        ),
     ] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Check a recipe and the files that it names before it is built; only headers are read.
 
@@ -108,7 +111,7 @@ def check(
         findings += check_recipe(loaded, cases, jobs=jobs, progress=progress)
     if as_json:
         summary = {"recipe": loaded.name, "cases": [case.id for case in cases], **_counts(findings)}
-        _print_json({**summary, "findings": [finding.as_dict() for finding in findings]})
+        print_json({**summary, "findings": [finding.as_dict() for finding in findings]})
     elif not quiet:
         _print_findings(loaded.name, len(cases), findings)
     if has_errors(findings):
@@ -125,12 +128,6 @@ def _cases(loaded: Any) -> tuple[list[Any], list[Finding]]:
         return find_cases(loaded), []
     except DapatlasError as error:
         return [], [Finding("", Severity.ERROR, "no-cts", str(error))]
-
-
-def _print_json(document: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
 
 
 def _print_rows(rows: Sequence[Row]) -> None:

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.options import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    SchemeOption,
+    SexTableOption,
+    print_json,
+)
 from dapatlas.cli.schedule import with_schedule
 
 if TYPE_CHECKING:
@@ -46,19 +54,14 @@ def refine(
             show_default=False,
         ),
     ] = None,
-    sex_table: Annotated[
-        Path | None,
-        typer.Option(help="CSV with columns subject (or case) and sex (F, M).", show_default=False),
-    ] = None,
-    scheme: Annotated[
-        str, typer.Option(help="Label scheme of the maps; see `dapatlas labels schemes`.")
-    ] = "dap",
-    force: Annotated[bool, typer.Option("--force", help="Refine again what is up to date.")] = False,
+    sex_table: SexTableOption = None,
+    scheme: SchemeOption = "dap",
+    force: ForceOption = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the guidelines and their thresholds, and stop.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
     *,
     schedule: Schedule,
 ) -> None:
@@ -166,10 +169,9 @@ def _print_guidelines(settings: RefineSettings) -> None:
 
 
 def _print_json(results: Sequence[Refined]) -> None:
-    import json
     from dataclasses import asdict
 
-    typer.echo(json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False))
+    print_json([asdict(result) for result in results])
 
 
 def _print_results(results: Sequence[Refined], out: Path) -> None:

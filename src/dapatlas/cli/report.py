@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.options import (
+    ForceOption,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    SchemeOption,
+    SexTableOption,
+    print_json,
+)
+
 if TYPE_CHECKING:
     from dapatlas.pipeline.reporting import DatasetReport
 
@@ -28,12 +38,7 @@ def report(
             help="Another data set of the same cases to compare with; only read.", show_default=False
         ),
     ] = None,
-    sex_table: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV of subjects and sexes, beside the data set's own `subjects.csv`.", show_default=False
-        ),
-    ] = None,
+    sex_table: SexTableOption = None,
     pictures: Annotated[int, typer.Option(help="At most so many places of findings are drawn.", min=0)] = 120,
     work: Annotated[
         Path | None,
@@ -42,13 +47,11 @@ def report(
             show_default=False,
         ),
     ] = None,
-    scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Check and draw again what is up to date.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    scheme: SchemeOption = "dap",
+    jobs: JobsOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Check a data set and write one HTML file about it that needs no network.
 
@@ -84,7 +87,7 @@ def report(
         stages=partial(case_progress, quiet=quiet or as_json),
     )
     if as_json:
-        _print_json(result)
+        print_json(_numbers(result))
     elif not quiet:
         _print_summary(result)
     if result.checked.has_errors or result.failed:
@@ -108,12 +111,6 @@ def _numbers(result: DatasetReport) -> dict[str, Any]:
         "compared": None if comparison is None else len(comparison.cases),
         "failed": {outcome.case: outcome.error for outcome in result.failed},
     }
-
-
-def _print_json(result: DatasetReport) -> None:
-    import json
-
-    typer.echo(json.dumps(_numbers(result), indent=1, ensure_ascii=False))
 
 
 def _print_summary(result: DatasetReport) -> None:

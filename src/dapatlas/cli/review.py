@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dapatlas.cli.options import JobsOption, JsonOption, QuietOption, SchemeOption, print_json
 from dapatlas.cli.review_readers import app as readers
 from dapatlas.cli.review_results import export, plan, report, status
-from dapatlas.cli.review_words import (
-    DatabaseOption,
-    DatasetArgument,
-    JobsOption,
-    JsonOption,
-    QuietOption,
-    SchemeOption,
-    count,
-    print_json,
-)
+from dapatlas.cli.review_words import DatabaseOption, DatasetArgument, count
 
 if TYPE_CHECKING:
     from dapatlas.review.store import Store
@@ -57,7 +49,7 @@ CompareOption = Annotated[
     list[str] | None,
     typer.Option(
         "--compare",
-        help="`NAME=FOLDER`: further label maps to show, e.g. `before=old_atlas`; may be given again.",
+        help="Folder of further label maps to show, or `NAME=FOLDER` to call them otherwise; may be given again.",
         show_default=False,
     ),
 ]
@@ -167,11 +159,20 @@ def _warn_of_plain_http(secure: bool) -> None:
 
 
 def _pairs(compare: list[str] | None) -> dict[str, Path]:
+    """Name to folder; a folder given alone is called as it is called on disk."""
     pairs = {}
     for option in compare or []:
         name, found, folder = option.partition("=")
-        if not found or not name or not folder:
-            raise typer.BadParameter(f"expected NAME=FOLDER, found {option!r}", param_hint="--compare")
+        if not found:
+            name, folder = Path(option).resolve().name, option
+        if not name or not folder:
+            raise typer.BadParameter(
+                f"expected FOLDER or NAME=FOLDER, found {option!r}", param_hint="--compare"
+            )
+        if name in pairs:
+            raise typer.BadParameter(
+                f"two folders called {name}; give one another name, NAME=FOLDER", param_hint="--compare"
+            )
         pairs[name] = Path(folder)
     return pairs
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dapatlas.cli.review_words import DatabaseOption, DatasetArgument, JsonOption, print_json
+from dapatlas.cli.options import JsonOption, print_json
+from dapatlas.cli.review_words import DatabaseOption, DatasetArgument
 
 if TYPE_CHECKING:
     from dapatlas.review.accounts import Reader

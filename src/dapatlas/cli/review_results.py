@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dapatlas.cli.review_words import (
-    DatabaseOption,
-    DatasetArgument,
-    JobsOption,
-    JsonOption,
-    QuietOption,
-    SchemeOption,
-    count,
-    print_json,
-)
+from dapatlas.cli.options import JobsOption, JsonOption, QuietOption, SchemeOption, print_json
+from dapatlas.cli.review_words import DatabaseOption, DatasetArgument, count
 
 if TYPE_CHECKING:
     from dapatlas.pipeline.reviewing import Standing
@@ -48,7 +40,7 @@ def export(
     ],
     form: Annotated[
         ExportFormat | None,
-        typer.Option("--format", help="Kind of file; by its name by default.", show_default=False),
+        typer.Option("--format", "-f", help="Kind of file; by its name by default.", show_default=False),
     ] = None,
     database: DatabaseOption = None,
     scheme: SchemeOption = "dap",

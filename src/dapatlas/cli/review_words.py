@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,21 +20,6 @@ DatabaseOption = Annotated[
         show_default=False,
     ),
 ]
-SchemeOption = Annotated[
-    str, typer.Option("--scheme", help="Label scheme of the masks; see `dapatlas labels schemes`.")
-]
-JobsOption = Annotated[
-    int | None, typer.Option("--jobs", help="Worker processes; one a processor by default.", min=1)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
-
-
-def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    import json
-
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def count(number: int, noun: str) -> str:

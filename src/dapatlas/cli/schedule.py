@@ -22,7 +22,9 @@ SLURM_SETTINGS = {"workers": int, "memory_gb": float, "cores": int, "walltime": 
 def _options(
     jobs: Annotated[
         int | None,
-        typer.Option(help="Worker processes; one a processor by default.", min=1, rich_help_panel=PANEL),
+        typer.Option(
+            "--jobs", "-j", help="Worker processes; one a processor by default.", min=1, rich_help_panel=PANEL
+        ),
     ] = None,
     cluster: Annotated[
         str | None,

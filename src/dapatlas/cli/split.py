@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.options import JsonOption, QuietOption, SexTableOption, print_json
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,10 +35,7 @@ def split(
         str | None,
         typer.Option(help="What to balance; all of `sex,studies,fov` by default.", show_default=False),
     ] = None,
-    sex_table: Annotated[
-        Path | None,
-        typer.Option(help="CSV with columns subject (or case) and sex (F, M).", show_default=False),
-    ] = None,
+    sex_table: SexTableOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Where to write; `DATASET/splits` by default.", show_default=False),
@@ -50,8 +49,8 @@ def split(
         typer.Option(help="Take over a published split instead of making one.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a split that stands.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Deal out the cases for training and testing, by subject; or check a split that somebody gives.
 
@@ -84,7 +83,7 @@ def split(
             _print_findings(opened, findings)
         if any(finding.severity == "error" for finding in findings) or check:
             if as_json:
-                _print_json({"findings": [finding.as_dict() for finding in findings]})
+                print_json({"findings": [finding.as_dict() for finding in findings]})
             raise typer.Exit(int(any(finding.severity == "error" for finding in findings)))
     else:
         made, findings = _made(traits, folds, fractions, seed, stable, stratify), []
@@ -180,16 +179,10 @@ def _write(
     paths = write_splits(out, written, splits, force=force)
     if as_json:
         said = [finding.as_dict() for finding in findings]
-        _print_json({**written, "files": [str(path) for path in paths], "findings": said})
+        print_json({**written, "files": [str(path) for path in paths], "findings": said})
     elif not quiet:
         _print_balance(written["balance"], len(splits.folds))
         _print_files(paths, traits)
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def _print_findings(dataset: Dataset, findings: Sequence[Finding]) -> None:

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    SchemeOption,
+    SexTableOption,
+    print_json,
+)
 from dapatlas.cli.schedule import with_schedule
 from dapatlas.locations import location
 
@@ -33,13 +41,7 @@ def stats(
             show_default=False,
         ),
     ] = None,
-    sex_table: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV with columns subject (or case) and sex (F, M), beside the data set's own `subjects.csv`.",
-            show_default=False,
-        ),
-    ] = None,
+    sex_table: SexTableOption = None,
     pictures: Annotated[int, typer.Option(help="At most this many cases are shown as pictures.", min=0)] = 24,
     work: Annotated[
         Path | None,
@@ -48,12 +50,10 @@ def stats(
             show_default=False,
         ),
     ] = None,
-    scheme: Annotated[
-        str, typer.Option(help="Label scheme of the maps; see `dapatlas labels schemes`.")
-    ] = "dap",
-    force: Annotated[bool, typer.Option("--force", help="Measure again what is up to date.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    scheme: SchemeOption = "dap",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
     *,
     schedule: Schedule,
 ) -> None:
@@ -97,11 +97,10 @@ def stats(
 
 
 def _print_json(result: DatasetStatistics) -> None:
-    import json
 
     failed = {outcome.case: outcome.error for outcome in result.failed}
     document = {**result.statistics.as_dict(), "failed": failed, "report": str(result.report)}
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    print_json(document)
 
 
 def _print_summary(result: DatasetStatistics) -> None:

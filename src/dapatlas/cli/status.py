@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dapatlas.cli.options import JsonOption, print_json
 from dapatlas.locations import is_remote, location
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def status(
     only: Annotated[
         list[str] | None, typer.Option(help="Count this case alone; may be repeated.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """How far the stages of an output folder are: what is done, how long it takes, what failed and why.
 
@@ -40,13 +41,11 @@ def status(
 
         dapatlas status atlas --json | jq -r '.failures[].case'
     """
-    import json
-
     from dapatlas.pipeline.status import status as read
 
     found = read(folder, only or ())
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+        print_json(found.as_dict())
     else:
         _print(found)
     if found.failures:

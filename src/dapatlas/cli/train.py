@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.options import (
+    DeviceOption,
+    ForceOption,
+    JobsOption,
+    JsonOption,
+    LinkOption,
+    QuietOption,
+    StructuresOption,
+    listed,
+    print_json,
+)
+
 if TYPE_CHECKING:
     from dapatlas.pipeline.preparing import Prepared
     from dapatlas.train import Epoch, Planned
@@ -18,9 +30,6 @@ app = typer.Typer(
 )
 
 WorkArgument = Annotated[Path, typer.Argument(help="Folder of the training.", show_default=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Do it again, whatever stands.")]
 
 
 @app.command()
@@ -32,23 +41,22 @@ def prepare(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the training.", show_default=False)],
     number: Annotated[int, typer.Option("--id", help="nnU-Net's number of the data set.")] = 701,
     name: Annotated[str, typer.Option(help="nnU-Net's name of the data set.")] = "atlas",
-    source_scheme: Annotated[
+    scheme: Annotated[
         list[str] | None,
         typer.Option(
+            "--scheme",
+            "-s",
             help="Label scheme of the maps, one a data set in their order; `dap` by default.",
             show_default=False,
         ),
     ] = None,
-    scheme: Annotated[
+    to: Annotated[
         str | None,
         typer.Option(
             help="Label scheme to learn; that of the first data set by default.", show_default=False
         ),
     ] = None,
-    structures: Annotated[
-        str | None,
-        typer.Option(help="Comma-separated structures to learn; all by default.", show_default=False),
-    ] = None,
+    structures: StructuresOption = None,
     unlabelled: Annotated[
         str,
         typer.Option(
@@ -73,10 +81,8 @@ def prepare(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the cross-validation.")] = 0,
-    link: Annotated[str, typer.Option(help="How CTs come there: `hard`, `symbolic` or `copy`.")] = "hard",
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; one a processor by default.", min=1)
-    ] = None,
+    link: LinkOption = "hard",
+    jobs: JobsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -90,7 +96,7 @@ def prepare(
 
         dapatlas train prepare DAP_Atlas --out work
 
-        dapatlas train prepare flare22 verse --source-scheme flare22 --source-scheme verse --scheme dap
+        dapatlas train prepare flare22 verse --scheme flare22 --scheme verse --to dap
         --structures liver,spleen,vertebra_l1 --unlabelled ignore --out work
     """
     from dapatlas.cli.progress import case_progress
@@ -102,15 +108,15 @@ def prepare(
     settings = PrepareSettings(
         number,
         name,
-        load_scheme(scheme) if scheme else None,
-        tuple(word.strip() for word in (structures or "").split(",") if word.strip()),
+        load_scheme(to) if to else None,
+        listed(structures),
         "ignore" if unlabelled == "ignore" else "background",
         folds,
         seed,
         splits,
         link,
     )
-    sources = _sources(datasets, source_scheme or [], settings, annotated)
+    sources = _sources(datasets, scheme or [], settings, annotated)
     with case_progress("preparing", quiet=quiet or as_json) as progress:
         prepared = prepare_training(sources, out, settings, jobs=jobs, force=force, progress=progress)
     if as_json:
@@ -130,7 +136,7 @@ def _sources(datasets: list[Path], schemes: list[str], settings: Any, annotated:
     if schemes and len(schemes) != len(datasets):
         raise typer.BadParameter(
             f"{len(schemes)} schemes for {len(datasets)} data sets; give one each",
-            param_hint="--source-scheme",
+            param_hint="--scheme",
         )
     opened = [
         Dataset(path, load_scheme(scheme))
@@ -144,7 +150,6 @@ def _sources(datasets: list[Path], schemes: list[str], settings: Any, annotated:
 
 
 def _print_prepared_json(prepared: Prepared) -> None:
-    import json
 
     document = {
         "work": str(prepared.workspace.path),
@@ -154,7 +159,7 @@ def _print_prepared_json(prepared: Prepared) -> None:
         "cases": [{"case": one.case, "state": one.state, "error": one.error} for one in prepared.outcomes],
         "findings": [finding.as_dict() for finding in prepared.findings],
     }
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    print_json(document)
 
 
 def _print_prepared(prepared: Prepared) -> None:
@@ -193,7 +198,7 @@ def plan(
             show_default=False,
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Processes that resample.", min=1)] = 2,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes that resample.", min=1)] = 2,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -241,10 +246,9 @@ def _spacing(text: str | None) -> tuple[float, float, float] | None:
 
 
 def _print_json(value: Any) -> None:
-    import json
     from dataclasses import asdict
 
-    typer.echo(json.dumps(asdict(value), indent=1, ensure_ascii=False, default=str))
+    print_json(asdict(value))
 
 
 def _print_plan(planned: Planned, gpu_gb: float, work: Path) -> None:
@@ -285,7 +289,7 @@ def run(
             "--mirroring/--no-mirroring", help="Mirror patches: left and right become hard to tell."
         ),
     ] = False,
-    device: Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1` … or `mps`.")] = "cuda",
+    device: DeviceOption = "cuda",
     workers: Annotated[int, typer.Option(help="Processes that augment patches.", min=0)] = 4,
     seed: Annotated[int, typer.Option(help="Of weights and patches.")] = 0,
     go_on: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dapatlas.cli.options import JsonOption, QuietOption, SchemeOption, print_json
 from dapatlas.locations import location
 
 if TYPE_CHECKING:
@@ -28,15 +29,18 @@ def validate(
             show_default=False,
         ),
     ],
-    scheme: Annotated[str, typer.Option(help="Label scheme; see `dapatlas labels schemes`.")] = "dap",
+    scheme: SchemeOption = "dap",
     jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; by default 1, with --deep one a processor.", min=1)
+        int | None,
+        typer.Option(
+            "--jobs", "-j", help="Worker processes; by default 1, with --deep one a processor.", min=1
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: JsonOption = False,
     deep: Annotated[
         bool, typer.Option("--deep", help="Read every voxel: ids, sexes, HU, checksums, copies.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Check that a data set is sound: files, pairs, grids, types, labels.json; with --deep ids and HU too.
 
@@ -87,14 +91,13 @@ def _summary(dataset: Dataset, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _print_json(dataset: Dataset, findings: Sequence[Finding], deep: bool) -> None:
-    import json
 
     document = {
         **_summary(dataset, findings),
         "deep": deep,
         "findings": [finding.as_dict() for finding in findings],
     }
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    print_json(document)
 
 
 def print_findings(dataset: Dataset, findings: Sequence[Finding], sound: str = SOUND) -> None:

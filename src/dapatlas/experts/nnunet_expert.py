@@ -14,6 +14,7 @@ from dapatlas.errors import BadFileError, DapatlasError
 from dapatlas.experts.expert import Proposal
 from dapatlas.experts.kept import Kept, made_from
 from dapatlas.experts.nnunet.catalogue import find_model
+from dapatlas.experts.nnunet.device import AUTO, KINDS
 from dapatlas.experts.nnunet.meaning import Meaning, meaning_of
 from dapatlas.experts.nnunet.predictor import PredictionSettings, Predictor
 from dapatlas.experts.ready import ReadyExpert, SchemeName, unknown_findings
@@ -35,7 +36,7 @@ class NnunetExpert(ReadyExpert):
     checkpoint: str | None = Field(None, description="file name of the weights; the final ones when absent")
     tta: bool = Field(False, description="mirror tiles too, where the model was trained so: slower")
     step: float = Field(0.5, gt=0, le=1, description="distance of tiles as a share of the patch")
-    device: str = Field("cpu", description="cpu, cuda, cuda:1 … or mps")
+    device: str = Field(AUTO, description=KINDS)
     memory_gb: float | None = Field(None, gt=0, description="host memory that a prediction may take")
     crop_to_body: bool = Field(False, description="leave the air around the body out")
     names: dict[str, str] = Field(

@@ -22,7 +22,7 @@ from dapatlas.errors import BadFileError, BadLabelsError, DapatlasError
 from dapatlas.experts.expert import Proposal
 from dapatlas.experts.kept import Kept, made_from
 from dapatlas.experts.label_maps import read_ids
-from dapatlas.experts.nnunet.predictor import alone_on
+from dapatlas.experts.nnunet.device import alone_on
 from dapatlas.experts.ready import ReadyExpert, SchemeName, check_ids, on_ct_grid
 from dapatlas.labels import load_scheme, scheme_names
 from dapatlas.volumes import Grid

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from dapatlas.aggregate import Aggregate, Recipe
 from dapatlas.dataset import Case
 from dapatlas.dataset.reports import REPORTS
-from dapatlas.files import link_file, whole_file
+from dapatlas.files import place_file, whole_file
 from dapatlas.findings import Finding
 from dapatlas.pipeline.report import before_and_after, findings_page, provenance_picture
 from dapatlas.volumes import Volume, read_volume, write_label_map, write_volume
@@ -103,8 +102,5 @@ def place_image(source: Path, target: Path, *, link: bool) -> None:
     if not source.name.endswith(".gz"):
         volume = read_volume(source)
         write_volume(target, volume.array, volume.grid, volume.header)
-    elif link:
-        link_file(target, source.resolve())
     else:
-        with whole_file(target) as scratch:
-            shutil.copyfile(source, scratch)
+        place_file(target, source, "symbolic" if link else "copy")

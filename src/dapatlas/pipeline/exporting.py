@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +19,13 @@ def export_cases(
     out: Path,
     export: Export,
     *,
-    only: Sequence[str] = (),
     jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome[Written]]:
-    """Write the cases of a data set; what is up to date stays, and one bad case stops no other.
+    """Write the cases of a data set that have what the format needs.
+
+    What is up to date stays, and one bad case stops no other.
 
     Parameters
     ----------
@@ -34,8 +35,6 @@ def export_cases(
         Folder of the export; made if it is not there. It remembers what is done in ``.dapatlas``.
     export
         The format and its settings.
-    only
-        Ids of the cases to write; all by default, as far as they have what the format needs.
     jobs
         Worker processes, as many as processors when ``None``; or a schedule.
     force
@@ -46,11 +45,11 @@ def export_cases(
     Raises
     ------
     DapatlasError
-        There is no case to write, or none of such a name; another run is at work on ``out``.
+        There is no case to write, or none of a name that the schedule asks for; another run is at work on ``out``.
     """
     if out.resolve() == dataset.path.resolve():
         raise DapatlasError(f"{out}: give another folder for the export; this one is the data set's own")
-    cases = _cases(dataset, export, only)
+    cases = _cases(dataset, export)
     works = [
         Work(case.id, export.inputs(case), export.outputs(case, out), export.settings())
         for case in cases.values()
@@ -66,16 +65,13 @@ def export_cases(
     return outcomes
 
 
-def _cases(dataset: Dataset, export: Export, only: Sequence[str]) -> Mapping[str, Case]:
-    """The cases to write, by id in rising order."""
-    wanted = [dataset[id_] for id_ in only] if only else [*dataset.cases, *dataset.unpaired]
-    usable = [case for case in wanted if case.mask_path and (case.image_path or not export.needs_ct)]
-    left = [case.id for case in wanted if case not in usable]
-    if (only and left) or not usable:
+def _cases(dataset: Dataset, export: Export) -> Mapping[str, Case]:
+    """The cases that can be written, by id in rising order."""
+    known = (*dataset.cases, *dataset.unpaired)
+    usable = [case for case in known if case.mask_path and (case.image_path or not export.needs_ct)]
+    if not usable:
         need = "a CT and a label map" if export.needs_ct else "a label map"
-        raise DapatlasError(
-            f"{dataset.path}: no case to write: {', '.join(left[:8]) or 'it has none'}; a case needs {need}"
-        )
+        raise DapatlasError(f"{dataset.path}: no case to write: none of its {len(known)} has {need}")
     return {case.id: case for case in sorted(usable, key=lambda case: case.id)}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dapatlas.dataset import Dataset, case_id_of
 from dapatlas.errors import DapatlasError
-from dapatlas.files import link_file
+from dapatlas.files import Way, link_file
 from dapatlas.findings import Finding, has_errors
 from dapatlas.formats import itk
 from dapatlas.ingest.case_names import case_name
@@ -40,7 +40,7 @@ def ingest_autopet(
     destination: Path,
     *,
     with_pet: bool = False,
-    link: bool = True,
+    link: Way = "symbolic",
     jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -56,7 +56,7 @@ def ingest_autopet(
     with_pet
         Also take ``suv/`` and ``lesions/``, as links always.
     link
-        Link CTs that are good as they are, rather than copy them.
+        How CTs that are good as they are come there: see :func:`~dapatlas.files.place_file`.
     jobs, force, progress
         As everywhere.
 
@@ -83,7 +83,7 @@ def _find(source: Path) -> Found:
     return find_nnunet(source) if is_nnunet else find_autopet(source)
 
 
-def _item_work(item: Item, dataset: Dataset, *, with_pet: bool, link: bool) -> Work:
+def _item_work(item: Item, dataset: Dataset, *, with_pet: bool, link: Way) -> Work:
     beside = _beside(item, dataset.path) if with_pet else ()
     inputs = tuple(path.resolve() for path in (item.ct, *(own for own, _ in beside)))
     return Work(item.case, inputs, (dataset.image_path(item.case), *(target for _, target in beside)), [link])
@@ -95,7 +95,7 @@ def _beside(item: Item, folder: Path) -> tuple[tuple[Path, Path], ...]:
     return tuple((path, folder / name / f"{item.case}.nii.gz") for path, name in pairs if path is not None)
 
 
-def _place_item(work: Work, items: dict[str, Item], *, with_pet: bool, link: bool) -> Findings:
+def _place_item(work: Work, items: dict[str, Item], *, with_pet: bool, link: Way) -> Findings:
     """In a worker: place one CT and what belongs to it."""
     item, image = items[work.case], work.outputs[0]
     placed = place_ct(item.ct, image, link=link)
@@ -110,7 +110,7 @@ def ingest_cts(
     destination: Path,
     *,
     name: str | None = None,
-    link: bool = False,
+    link: Way = "copy",
     jobs: Jobs = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -127,7 +127,7 @@ def ingest_cts(
     name
         Of the case, for a single source; the source's own name where it is ``None``.
     link
-        Link ``.nii.gz`` files that are good as they are, rather than copy them.
+        How ``.nii.gz`` files that are good as they are come there: see :func:`~dapatlas.files.place_file`.
     jobs, force, progress
         As everywhere.
 
@@ -206,7 +206,7 @@ class _Taken:
     facts: StudyFacts
 
 
-def _place_any(work: Work, sources: dict[str, Path], link: bool) -> _Taken:
+def _place_any(work: Work, sources: dict[str, Path], link: Way) -> _Taken:
     """In a worker: place one CT, whatever it comes as."""
     source, target = sources[work.case], work.outputs[0]
     if is_volume(source):

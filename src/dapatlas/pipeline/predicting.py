@@ -11,8 +11,8 @@ from dapatlas.dataset.case import IMAGES
 from dapatlas.dataset.dataset import volume_files
 from dapatlas.dataset.names import SUFFIXES, case_id_of
 from dapatlas.errors import DapatlasError
+from dapatlas.experts.nnunet.device import pick_device
 from dapatlas.experts.nnunet.meaning import Meaning, meaning_of, scheme_of_model
-from dapatlas.experts.nnunet.memory import check_device
 from dapatlas.experts.nnunet.predictor import PredictionSettings, Predictor
 from dapatlas.experts.nnunet.v2_folder import labels_of, read_json
 from dapatlas.files import write_json
@@ -91,7 +91,7 @@ def predict_cases(
     files = settings.files()
     schedule = _schedule(jobs)
     if isinstance(schedule.engine, Processes):
-        check_device(settings.device)
+        pick_device(settings.device)
     meaning = _meaning(settings.model, target or Target())
     cases = find_cts(source, only or schedule.only)
     folder, single = _target_file(source, out)

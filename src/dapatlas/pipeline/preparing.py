@@ -12,7 +12,7 @@ from dapatlas.dataset.split_files import FOLDER, NNUNET, nnunet_folds, read_list
 from dapatlas.dataset.split_traits import traits_of
 from dapatlas.dataset.splits import CaseTraits, Splits, cross_validation
 from dapatlas.errors import DapatlasError
-from dapatlas.files import write_json
+from dapatlas.files import Way, write_json
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme
 from dapatlas.pipeline.exporting import export_cases
@@ -73,7 +73,7 @@ class PrepareSettings:
     folds: int = DEFAULT_FOLDS
     seed: int = 0
     splits: Path | None = None
-    link: str = "hard"
+    link: Way = "hard"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ The layout is described in nnU-Net's own documentation (documentation/dataset_fo
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +16,14 @@ import fastremap
 import numpy as np
 
 from dapatlas.dataset import Case
-from dapatlas.errors import BadFileError, DapatlasError, GridMismatchError
-from dapatlas.files import link_file, whole_file, write_json
+from dapatlas.errors import BadFileError, GridMismatchError
+from dapatlas.files import Way, place_file, whole_file, write_json
 from dapatlas.labels.export import nnunet
 from dapatlas.publish.exports import Export, Written
 from dapatlas.volumes import read_header, read_volume, remap, write_label_map, write_volume
 
 ENDING = ".nii.gz"
 IMAGES, LABELS, SPLITS = "imagesTr", "labelsTr", "splits_final.json"
-LINKS = ("hard", "symbolic", "copy")
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class NnunetExport(Export):
     kind: ClassVar[str] = "nnunet"
     needs_ct: ClassVar[bool] = True
 
-    link: str = "hard"
+    link: Way = "hard"
     splits: Path | None = None
 
     def outputs(self, case: Case, out: Path) -> tuple[Path, ...]:
@@ -107,33 +105,10 @@ class NnunetExport(Export):
                 shutil.copyfile(self.splits, scratch)
 
 
-def _place(path: Path, source: Path, how: str) -> None:
-    """Bring a CT to its place, whole or not at all."""
-    if how not in LINKS:
-        raise DapatlasError(f"{how!r} is no way to link; expected {', '.join(LINKS)}")
-    source = source.resolve()  # a link to a link breaks twice as easily
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not source.name.endswith(ENDING):
-        volume = read_volume(source)
-        write_volume(path, volume.array, volume.grid, volume.header)
+def _place(path: Path, source: Path, way: Way) -> None:
+    """Bring a CT to its place; one that is not compressed is written anew."""
+    if source.name.endswith(ENDING):
+        place_file(path, source, way)
         return
-    if how == "hard" and _hard_link(path, source):
-        return
-    if how == "copy":
-        with whole_file(path) as scratch:
-            shutil.copyfile(source, scratch)
-    else:
-        link_file(path, source)
-
-
-def _hard_link(path: Path, source: Path) -> bool:
-    """Whether the file system let us."""
-    scratch = path.with_name(f".{path.name}.partial")
-    scratch.unlink(missing_ok=True)
-    try:
-        os.link(source, scratch)
-    except OSError:  # another disk, or one that has no such links
-        return False
-    scratch.replace(path)
-    scratch.unlink(missing_ok=True)  # replacing a name of the very same file leaves both
-    return True
+    volume = read_volume(source)
+    write_volume(path, volume.array, volume.grid, volume.header)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dapatlas.errors import DapatlasError
+from dapatlas.experts.nnunet.device import pick_device
 from dapatlas.extras import needed
 from dapatlas.train.launch import SIGN
 from dapatlas.train.memory import TrainingMemory, training_memory
@@ -113,7 +114,7 @@ def _need(planner: Any, configuration: Mapping[str, Any]) -> tuple[TrainingMemor
 def train(asked: Mapping[str, Any]) -> dict[str, Any]:
     """One fold, by nnU-Net's trainer."""
     torch = needed("torch", "models", PURPOSE)
-    _check_device(torch, asked["device"])
+    device = pick_device(asked["device"], PURPOSE)
     torch.manual_seed(asked["seed"])
     np.random.seed(asked["seed"])  # noqa: NPY002  # nnU-Net draws from this one
     paths = needed("nnunetv2.paths", "models", PURPOSE)
@@ -126,7 +127,7 @@ def train(asked: Mapping[str, Any]) -> dict[str, Any]:
         configuration=CONFIGURATION,
         fold=asked["fold"] if asked["fold"] == "all" else int(asked["fold"]),
         dataset_json=json.loads((folder / "dataset.json").read_text(encoding="utf-8")),
-        device=torch.device(asked["device"]),
+        device=torch.device(device),
     )
     trainer.num_epochs = asked["epochs"]
     trainer.num_iterations_per_epoch = asked["steps"]
@@ -137,16 +138,6 @@ def train(asked: Mapping[str, Any]) -> dict[str, Any]:
         trainer.load_checkpoint(str(Path(trainer.output_folder) / LATEST))
     trainer.run_training()
     return {"checkpoint": str(Path(trainer.output_folder) / FINAL)}
-
-
-def _check_device(torch: Any, device: str) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        raise DapatlasError(
-            f"the device cuda was asked for, and torch {torch.__version__} sees no CUDA GPU; use --device cpu, which "
-            "is slow, or install a torch built for CUDA together with NVIDIA's driver"
-        )
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise DapatlasError("the device mps was asked for, and this is no such computer; use --device cpu")
 
 
 JOBS = {"plan": plan, "train": train}

@@ -35,7 +35,7 @@ class TrainSettings:
     mirroring
         Whether patches are mirrored. Left and right structures become hard to tell apart then.
     device
-        ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``; ``auto`` is a CUDA GPU where there is one, else the CPU.
     workers
         Processes that augment patches; 0 does it in between.
     seed

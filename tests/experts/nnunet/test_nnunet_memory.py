@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 from random_models import bare_plans
 
+from dapatlas.experts.nnunet.device import NoDeviceError, pick_device
 from dapatlas.experts.nnunet.memory import (
-    NoDeviceError,
     NotEnoughMemoryError,
-    check_device,
     estimate,
     require,
 )
@@ -56,10 +55,21 @@ def test_too_little_memory_is_said_before_anything_runs(monkeypatch: pytest.Monk
 
 def test_a_device_that_is_not_there_is_refused() -> None:
     torch = pytest.importorskip("torch")
-    check_device("cpu")
-    with pytest.raises(NoDeviceError, match="expected cpu, cuda"):
-        check_device("gpu")
+    assert pick_device("cpu") == "cpu"
+    with pytest.raises(NoDeviceError, match="expected auto, cpu, cuda"):
+        pick_device("gpu")
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
+    assert pick_device("auto") == "cpu"
     with pytest.raises(NoDeviceError, match="sees 0 CUDA GPUs"):
-        check_device("cuda")
+        pick_device("cuda")
+
+
+def test_a_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("auto") == "cuda"
+    assert pick_device("cuda:1") == "cuda:1"
+    with pytest.raises(NoDeviceError, match="cuda:2 was asked for, .* sees 2 CUDA GPUs"):
+        pick_device("cuda:2")

@@ -14,7 +14,8 @@ from random_models import bare_plans, nnunet_labels, nnunet_predictor, noisy_ct,
 from scipy.ndimage import gaussian_filter, zoom
 
 from dapatlas.errors import DapatlasError
-from dapatlas.experts.nnunet.memory import NoDeviceError, NotEnoughMemoryError, need_of
+from dapatlas.experts.nnunet.device import NoDeviceError
+from dapatlas.experts.nnunet.memory import NotEnoughMemoryError, need_of
 from dapatlas.experts.nnunet.model import open_model
 from dapatlas.experts.nnunet.plans import Plans
 from dapatlas.experts.nnunet.preprocess import Prepared, prepare

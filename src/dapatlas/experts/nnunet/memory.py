@@ -33,10 +33,6 @@ class NotEnoughMemoryError(DapatlasError):
     """A prediction would not fit in memory."""
 
 
-class NoDeviceError(DapatlasError):
-    """A device was asked for that this computer does not have."""
-
-
 @dataclass(frozen=True)
 class Need:
     """What a prediction takes.
@@ -137,29 +133,6 @@ def require(need: Need) -> None:
             f"predicting {need.classes} classes would take {need.device_gb:.1f} GB on the GPU, and "
             f"{need.device_limit_gb:.1f} GB are free; {_advice(need)}, or use the CPU (device cpu)"
         )
-
-
-def check_device(device: str) -> None:
-    """Make sure that a device is there.
-
-    Raises
-    ------
-    NoDeviceError
-        It is not, or it is of a kind that is not known.
-    """
-    torch = needed("torch", "models", "to predict with a network")
-    kind, _, number = device.partition(":")
-    if kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available()):
-        return
-    if kind == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if int(number or 0) < count:
-            return
-        raise NoDeviceError(
-            f"the device {device} was asked for, and torch {torch.__version__} sees {count} CUDA GPUs; use device "
-            "cpu, or install a torch built for CUDA together with NVIDIA's driver"
-        )
-    raise NoDeviceError(f"the device {device} is not here; expected cpu, cuda, cuda:1 … or mps")
 
 
 @dataclass(frozen=True)

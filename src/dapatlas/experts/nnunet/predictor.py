@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dapatlas.experts.nnunet.memory import check_device, estimate, require
+from dapatlas.experts.nnunet.device import AUTO, alone_on, pick_device
+from dapatlas.experts.nnunet.memory import estimate, require
 from dapatlas.experts.nnunet.model import Model, open_model
 from dapatlas.experts.nnunet.preprocess import body_box, prepare
 from dapatlas.experts.nnunet.segment import Progress, segment
@@ -38,7 +35,7 @@ class PredictionSettings:
     step
         Largest distance of neighbouring tiles as a share of the patch; over 0, at most 1.
     device
-        ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``; ``auto`` is a CUDA GPU where there is one, else the CPU.
     memory_gb
         How much host memory a prediction may take; see :func:`~dapatlas.experts.nnunet.segment.segment`.
     crop_to_body
@@ -50,7 +47,7 @@ class PredictionSettings:
     checkpoint: str | None = None
     tta: bool = False
     step: float = 0.5
-    device: str = "cpu"
+    device: str = AUTO
     memory_gb: float | None = None
     crop_to_body: bool = False
 
@@ -84,8 +81,12 @@ class Predictor:
         return open_model(said.model, folds=said.folds, checkpoint=said.checkpoint)
 
     @cached_property
+    def _device(self) -> str:
+        return pick_device(self.settings.device)
+
+    @cached_property
     def _networks(self) -> list[Any]:
-        return self.model.networks(self.settings.device)
+        return self.model.networks(self._device)
 
     def predict(self, ct: Volume, progress: Progress | None = None) -> NDArray[Any]:
         """Predict the model's own label numbers on the CT's grid.
@@ -96,31 +97,15 @@ class Predictor:
             The device is not there, memory is too small, the CT has another unit, or the model is damaged.
         """
         said, plans = self.settings, self.model.plans
-        check_device(said.device)
         choices: dict[str, Any] = {
             "tta": said.tta,
             "step": said.step,
-            "device": said.device,
+            "device": self._device,
             "memory_gb": said.memory_gb,
         }
         if not said.crop_to_body:  # else the size is known after cropping, and `segment` looks itself
             require(estimate(plans, ct.grid, folds=len(self.model.folds), **choices))
         box = body_box(ct.array, ct.grid) if said.crop_to_body else None
-        with alone_on(said.device):
+        with alone_on(self._device):
             prepared = prepare(ct.array, ct.grid, plans, box=box)
             return segment(self._networks, prepared, plans, progress=progress, **choices)
-
-
-@contextmanager
-def alone_on(device: str) -> Iterator[None]:
-    """Wait until no other process of this user predicts on the device; each takes all of it, memory above all."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks
-        yield
-        return
-    user = getattr(os, "getuid", int)()
-    path = Path(tempfile.gettempdir()) / f"dapatlas-predicts-{user}-{device.replace(':', '-')}.lock"
-    with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

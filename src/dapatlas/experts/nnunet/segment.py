@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from dapatlas.errors import DapatlasError
 from dapatlas.experts.nnunet.columns import Column, Maps, padded_maps
-from dapatlas.experts.nnunet.memory import check_device, need_of, require
+from dapatlas.experts.nnunet.device import pick_device
+from dapatlas.experts.nnunet.memory import need_of, require
 from dapatlas.experts.nnunet.model import Model
 from dapatlas.experts.nnunet.plans import Plans
 from dapatlas.experts.nnunet.preprocess import Prepared
@@ -93,7 +94,7 @@ def segment(
         The device is not there, memory is too small, or the model cannot be mirrored.
     """
     torch = needed("torch", "models", "to predict with a network")
-    check_device(device)
+    device = pick_device(device)
     if tta and not plans.mirror_axes:
         raise DapatlasError(
             "the model was not trained with mirrored tiles, so that mirroring (TTA) would harm it; turn TTA off"

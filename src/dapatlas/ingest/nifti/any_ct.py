@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from dapatlas.dataset.codes import finding as dataset_finding
 from dapatlas.dataset.integrity import damage, is_packed
 from dapatlas.dataset.names import SUFFIXES, case_id_of
 from dapatlas.errors import BadFileError
-from dapatlas.files import link_file, whole_file
+from dapatlas.files import Way, place_file
 from dapatlas.findings import Finding
 from dapatlas.formats import itk
 from dapatlas.ingest.codes import Code, finding
@@ -69,7 +68,7 @@ def is_volume(source: Path) -> bool:
     return source.name.endswith((*SUFFIXES, *itk.SUFFIXES)) and not source.is_dir()
 
 
-def place_ct(source: Path, target: Path, *, link: bool = False) -> Placed:
+def place_ct(source: Path, target: Path, *, link: Way = "copy") -> Placed:
     """Bring a CT to a place in a data set, whole or not at all; the whole source is read and checked.
 
     A ``.nii.gz`` of good form is taken byte for byte. Anything else is written anew with the same grid: as int16
@@ -83,7 +82,7 @@ def place_ct(source: Path, target: Path, *, link: bool = False) -> Placed:
     target
         Ends in ``.nii.gz``; the case is called by its name.
     link
-        Make a symbolic link rather than a copy where the source is of good form.
+        How a source of good form comes there: see :func:`~dapatlas.files.place_file`.
 
     Raises
     ------
@@ -96,7 +95,7 @@ def place_ct(source: Path, target: Path, *, link: bool = False) -> Placed:
         SimpleITK is needed and not installed.
     """
     case = case_id_of(target.name) or target.name
-    if not target.is_symlink() and target.exists() and source.exists() and target.samefile(source):
+    if not target.is_symlink() and target.exists() and target.resolve() == source.resolve():
         raise IngestError(Code.NAME_TAKEN, f"{source}: source and target are one file; give another target")
     read = _read(source)
     findings = [*_look_at_place(case, source, read), *check_values(case, source, read.array)]
@@ -107,7 +106,8 @@ def place_ct(source: Path, target: Path, *, link: bool = False) -> Placed:
         with full_disk_named(target):
             write_volume(target, stored, read.grid, _plain_header(read))
     else:
-        _take(source, target, link)
+        with full_disk_named(target):
+            place_file(target, source, link)
     return Placed(read.grid, tuple(findings), not differences)
 
 
@@ -232,11 +232,3 @@ def _plain_header(read: _Read) -> Header | None:
         plain[key] = read.header[key]
     plain["pixdim"][:4] = read.header["pixdim"][:4]
     return plain
-
-
-def _take(source: Path, target: Path, link: bool) -> None:
-    if link:
-        link_file(target, source.resolve())
-        return
-    with full_disk_named(target), whole_file(target) as scratch:
-        shutil.copyfile(source, scratch)
