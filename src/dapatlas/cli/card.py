@@ -54,7 +54,7 @@ def card(
     from dapatlas.cli.progress import case_progress
     from dapatlas.dataset import Dataset
     from dapatlas.findings import has_errors
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.carding import init_texts, make_card
 
     if init:
@@ -62,7 +62,7 @@ def card(
         if not quiet:
             typer.echo(f"{path}: fill it in, then run `dapatlas card {dataset}`")
         return
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     with case_progress("measuring", quiet=quiet or as_json) as progress:
         made = make_card(opened, jobs=schedule, force=force, online=online, progress=progress)
     if as_json:

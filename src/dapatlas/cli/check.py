@@ -77,7 +77,7 @@ def check(
     from dapatlas.check.checked_case import COHORT
     from dapatlas.cli.progress import case_progress
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.checking import check_dataset
 
     if explain:
@@ -85,7 +85,7 @@ def check(
         return
     if dataset is None:
         raise typer.BadParameter("give the data set to check", param_hint="DATASET")
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     with case_progress("checking", quiet=quiet or as_json) as progress:
         result = check_dataset(
             opened, out, sex_table=sex_table, jobs=schedule, force=force, progress=progress

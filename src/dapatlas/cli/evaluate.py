@@ -187,18 +187,12 @@ def _settings(
 def _schemes(
     prediction: str, reference: str | None, benchmark: Benchmark | None
 ) -> tuple[LabelScheme, LabelScheme]:
-    ours = _scheme(prediction)
+    from dapatlas.labels import find_scheme
+
+    ours = find_scheme(prediction)
     if reference is not None:
-        return ours, _scheme(reference)
+        return ours, find_scheme(reference)
     return ours, benchmark.label_scheme if benchmark else ours
-
-
-def _scheme(name_or_path: str) -> LabelScheme:
-    from dapatlas.labels import load_scheme, scheme_from_labels_json
-
-    if name_or_path.endswith(".json"):
-        return scheme_from_labels_json(Path(name_or_path))
-    return load_scheme(name_or_path)
 
 
 def _write(found: Evaluation, csv_file: Path | None, html: Path | None, plot: Path | None) -> None:

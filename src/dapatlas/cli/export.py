@@ -272,12 +272,12 @@ def _export(run: _Run, make: Callable[[Labels], Export]) -> None:
     """Open the data set, export it, and say how it went."""
     from dapatlas.cli.progress import case_progress
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.exporting import export_cases
     from dapatlas.publish.exports import choose_labels
 
-    opened = Dataset(run.dataset, load_scheme(run.scheme))
-    labels = choose_labels(opened.scheme, load_scheme(run.to) if run.to else None, listed(run.structures))
+    opened = Dataset(run.dataset, find_scheme(run.scheme))
+    labels = choose_labels(opened.scheme, find_scheme(run.to) if run.to else None, listed(run.structures))
     with case_progress("exporting", quiet=run.quiet or run.as_json) as progress:
         outcomes = export_cases(
             opened,

@@ -155,14 +155,14 @@ def masks(
         dapatlas ingest masks segmentations/ mine --scheme totalsegmentator
     """
     from dapatlas.cli.progress import case_progress
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.ingesting_masks import ingest_masks
 
     with case_progress("placing", quiet=quiet or as_json) as progress:
         result = ingest_masks(
             source,
             dataset,
-            scheme=load_scheme(scheme),
+            scheme=find_scheme(scheme),
             keep_unpaired=keep_unpaired,
             overwrite=overwrite,
             jobs=schedule,

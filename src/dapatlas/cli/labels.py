@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dapatlas.cli.options import JsonOption, SchemeOption, print_json
-from dapatlas.labels import Absence, Code, LabelScheme, Link, Region, Relation, Side, Structure, TissueClass
+from dapatlas.labels import (
+    Absence,
+    Code,
+    LabelScheme,
+    Link,
+    Region,
+    Relation,
+    Side,
+    Structure,
+    TissueClass,
+    find_scheme,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -63,7 +74,7 @@ def list_schemes(
     """
     from dapatlas.labels import load_scheme, scheme_names
 
-    schemes = [load_scheme(name)] if name else [load_scheme(known) for known in scheme_names()]
+    schemes = [find_scheme(name)] if name else [load_scheme(known) for known in scheme_names()]
     headers = [_header(scheme) for scheme in schemes]
     if as_json:
         print_json(headers[0] if name else headers)
@@ -128,7 +139,7 @@ def list_structures(
 
         dapatlas labels list --scheme totalsegmentator --search rib --json
     """
-    found = _scheme(scheme).find(search, region=region, side=side, tissue=tissue)
+    found = find_scheme(scheme).find(search, region=region, side=side, tissue=tissue)
     if as_json:
         print_json([_as_dict(structure) for structure in found])
         return
@@ -161,7 +172,7 @@ def show(
 
     from dapatlas.cli.console import output
 
-    found = _scheme(scheme)[int(structure) if structure.isdecimal() else structure]
+    found = find_scheme(scheme)[int(structure) if structure.isdecimal() else structure]
     if as_json:
         print_json(_as_dict(found))
         return
@@ -190,7 +201,7 @@ def show_crosswalk(
     """
     from dapatlas.labels import crosswalk
 
-    links = crosswalk(_scheme(source), _scheme(target))
+    links = crosswalk(find_scheme(source), find_scheme(target))
     if as_json:
         print_json(links.as_dict())
         return
@@ -226,20 +237,11 @@ def export(
     from dapatlas.files import write_text
     from dapatlas.labels.export import FORMATS
 
-    text = FORMATS[to](_scheme(scheme))
+    text = FORMATS[to](find_scheme(scheme))
     if out is None:
         typer.echo(text, nl=False)  # to the byte what --out writes
     else:
         write_text(out, text)
-
-
-def _scheme(name_or_path: str) -> LabelScheme:
-    """A scheme that comes with the package, or one out of a ``labels.json``."""
-    from dapatlas.labels import load_scheme, scheme_from_labels_json
-
-    if name_or_path.endswith(".json"):
-        return scheme_from_labels_json(Path(name_or_path))
-    return load_scheme(name_or_path)
 
 
 def _as_dict(structure: Structure) -> dict[str, object]:

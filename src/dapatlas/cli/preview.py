@@ -63,10 +63,10 @@ def preview(
     """
     from dapatlas.cli.progress import case_progress
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.previewing import preview_dataset
 
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     with case_progress("previewing", quiet=quiet or as_json) as progress:
         result = preview_dataset(
             opened, out, shard_mb=shard_mb, jobs=schedule, force=force, progress=progress

@@ -84,13 +84,13 @@ def publish(
     from functools import partial
 
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.publish.atlas_info import atlas_info
     from dapatlas.publish.push import check_repo_name
     from dapatlas.publish.ready import missing_parts
     from dapatlas.publish.upload_plan import plan_upload
 
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     silent = quiet or as_json
     if verify:
         _verify(published_view(opened) if approved_only else opened, as_json=as_json, silent=silent)

@@ -83,7 +83,7 @@ def refine(
         dapatlas refine --explain
     """
     from dapatlas.cli.progress import case_progress
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline import refine_file, refine_folder
 
     settings = _settings(guidelines, skip, thresholds or [])
@@ -98,14 +98,14 @@ def refine(
                 source,
                 out,
                 settings,
-                scheme=load_scheme(scheme),
+                scheme=find_scheme(scheme),
                 sex_table=sex_table,
                 jobs=schedule,
                 force=force,
                 progress=progress,
             )
     else:
-        results = [refine_file(source, out, settings, scheme=load_scheme(scheme), sex_table=sex_table)]
+        results = [refine_file(source, out, settings, scheme=find_scheme(scheme), sex_table=sex_table)]
     if as_json:
         _print_json(results)
     elif not quiet:

@@ -71,10 +71,10 @@ def report(
 
     from dapatlas.cli.progress import case_progress
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.reporting import report_dataset
 
-    known = load_scheme(scheme)
+    known = find_scheme(scheme)
     result = report_dataset(
         Dataset(dataset, known),
         out,

@@ -103,10 +103,10 @@ def serve(
     from functools import partial
 
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.reviewing import review_store
 
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     pairs = _pairs(compare)
     _check_tls(certificate, key)
     with review_store(opened.path, database) as store:
@@ -220,10 +220,10 @@ def prepare(
     """
     from dapatlas.cli.progress import case_progress
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.reviewing import prepare_layers
 
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     with case_progress("preparing", quiet=quiet or as_json) as progress:
         outcomes = prepare_layers(
             opened, _pairs(compare), cache=cache, jobs=jobs, force=force, progress=progress

@@ -101,12 +101,12 @@ def report(
 
     from dapatlas.cli.progress import case_progress
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.checking import check_dataset
     from dapatlas.pipeline.reporting import report_dataset
     from dapatlas.pipeline.reviewing import review_content, review_store, standing
 
-    opened, stages = Dataset(dataset, load_scheme(scheme)), partial(case_progress, quiet=quiet)
+    opened, stages = Dataset(dataset, find_scheme(scheme)), partial(case_progress, quiet=quiet)
     with review_store(opened.path, database, new=False) as store:
         with stages("checking") as progress:  # first, for the checks tell what is in view
             check_dataset(opened, work, jobs=jobs, progress=progress)
@@ -158,10 +158,10 @@ def plan(
         dapatlas review plan DAP_Atlas --order worst --sample 50 --seed 1 --readings 2
     """
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.reviewing import review_store, standing
 
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     with review_store(opened.path, database) as store:
         from dapatlas.review.plan import Order, Plan
 
@@ -201,10 +201,10 @@ def status(
 
 def _standing(dataset: Path, database: str | None, scheme: str) -> Standing:
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.reviewing import review_store, standing
 
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     with review_store(opened.path, database, new=False) as store:
         return standing(opened, store)
 

@@ -73,10 +73,10 @@ def stats(
     """
     from dapatlas.cli.progress import case_progress
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.statistics import dataset_statistics
 
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     with case_progress("measuring", quiet=quiet or as_json) as progress:
         result = dataset_statistics(
             opened,

@@ -100,7 +100,7 @@ def prepare(
         --structures liver,spleen,vertebra_l1 --unlabelled ignore --out work
     """
     from dapatlas.cli.progress import case_progress
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.preparing import PrepareSettings, prepare_training
 
     if unlabelled not in ("background", "ignore"):
@@ -108,7 +108,7 @@ def prepare(
     settings = PrepareSettings(
         number,
         name,
-        load_scheme(to) if to else None,
+        find_scheme(to) if to else None,
         listed(structures),
         "ignore" if unlabelled == "ignore" else "background",
         folds,
@@ -129,7 +129,7 @@ def prepare(
 
 def _sources(datasets: list[Path], schemes: list[str], settings: Any, annotated: Path | None) -> list[Any]:
     from dapatlas.dataset import Dataset
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
     from dapatlas.pipeline.preparing import Source
     from dapatlas.train.partial import read_annotated
 
@@ -139,7 +139,7 @@ def _sources(datasets: list[Path], schemes: list[str], settings: Any, annotated:
             param_hint="--scheme",
         )
     opened = [
-        Dataset(path, load_scheme(scheme))
+        Dataset(path, find_scheme(scheme))
         for path, scheme in zip(datasets, schemes or ["dap"] * len(datasets), strict=True)
     ]
     table = read_annotated(annotated, settings.scheme or opened[0].scheme) if annotated else {}

@@ -65,9 +65,9 @@ def validate(
     from dapatlas.dataset import Dataset
     from dapatlas.dataset import validate as run
     from dapatlas.findings import has_errors
-    from dapatlas.labels import load_scheme
+    from dapatlas.labels import find_scheme
 
-    opened = Dataset(dataset, load_scheme(scheme))
+    opened = Dataset(dataset, find_scheme(scheme))
     with case_progress("checking", quiet=quiet) as progress:
         findings = run(opened, jobs, progress, deep)
     if as_json:

@@ -8,7 +8,7 @@
 """
 
 from dapatlas.labels.crosswalk import Crosswalk, Link, crosswalk
-from dapatlas.labels.load import dap, load_scheme, scheme_from_labels_json, scheme_names
+from dapatlas.labels.load import dap, find_scheme, load_scheme, scheme_from_labels_json, scheme_names
 from dapatlas.labels.scheme import LabelScheme, Layout
 from dapatlas.labels.structure import (
     Absence,
@@ -38,6 +38,7 @@ __all__ = [
     "TissueClass",
     "crosswalk",
     "dap",
+    "find_scheme",
     "load_scheme",
     "scheme_from_labels_json",
     "scheme_names",

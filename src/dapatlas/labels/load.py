@@ -57,6 +57,19 @@ def load_scheme(name: str) -> LabelScheme:
     raise BadLabelsError(f"no label scheme {name!r}; {hint}known are {', '.join(scheme_names())}")
 
 
+def find_scheme(name_or_path: str) -> LabelScheme:
+    """A scheme as a user names it: one that comes with the package, or the path of a data set's ``labels.json``.
+
+    Raises
+    ------
+    BadLabelsError
+        There is no scheme of that name, or the file is none of a scheme.
+    """
+    if name_or_path.endswith(".json"):
+        return scheme_from_labels_json(Path(name_or_path))
+    return load_scheme(name_or_path)
+
+
 def dap() -> LabelScheme:
     """The DAP Atlas scheme."""
     return load_scheme(DAP)
