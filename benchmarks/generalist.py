@@ -19,7 +19,7 @@ from dapatlas.files import write_text
 from dapatlas.labels import dap
 from dapatlas.phantom import make_cohort
 from dapatlas.pipeline.comparing import compare_maps
-from dapatlas.pipeline.demo import RECIPE, TRUTH, propose_imperfectly
+from dapatlas.pipeline.demo import TRUTH, propose_imperfectly, recipe_text
 from dapatlas.pipeline.looping import loop
 from dapatlas.pipeline.predicting import Target, predict_cases
 from dapatlas.pipeline.rounds import PREDICTIONS, TRAINING, LoopSettings, Round
@@ -62,7 +62,7 @@ def inputs(work: Path, subjects: int) -> Path:
     """The cohort, what two imperfect experts say of it, and a recipe for both."""
     for case in make_cohort(work / TRUTH, subjects, seed=1, shape=SHAPE, fields_of_view=("thorax",), jobs=1):
         propose_imperfectly(case, work)
-    write_text(work / "recipe.toml", RECIPE)
+    write_text(work / "recipe.toml", recipe_text())
     return work / "recipe.toml"
 
 

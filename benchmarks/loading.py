@@ -2,6 +2,7 @@
 
     python -m benchmarks.loading --cache /tmp/chunks                    # on a phantom made for it
     python -m benchmarks.loading DATASET --cache /tmp/chunks --side 128 --workers 0 2
+    python -m benchmarks.loading DATASET --balance                      # beside MONAI's and TorchIO's own ways
 
 Patches lie around voxels of structures that are drawn as ``PatchDataset`` draws them, and are the same for all. Files
 are warm. Chunks are built before the clock runs, and that is timed by itself.
@@ -31,6 +32,9 @@ SHAPE = (512, 512, 390)
 
 def main() -> None:
     options = _options()
+    if options.balance:
+        _balance(options.dataset)
+        return
     with _data_set(options.dataset) as dataset:
         from dapatlas.loaders.patches import PatchDataset
 
@@ -57,10 +61,16 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.loading", description=__doc__.splitlines()[0])
     parser.add_argument("dataset", nargs="?", type=Path, help="a phantom of a case if none is given")
-    parser.add_argument("--cache", type=Path, required=True, help="folder for the chunks")
+    parser.add_argument("--cache", type=Path, help="folder for the chunks")
     parser.add_argument("--side", type=int, default=128, help="voxels of a patch along each axis")
     parser.add_argument("--workers", type=int, nargs="*", default=[2], help="of torch's DataLoader")
-    return parser.parse_args()
+    parser.add_argument(
+        "--balance", action="store_true", help="how long it takes to find where structures have voxels"
+    )
+    options = parser.parse_args()
+    if options.cache is None and not options.balance:
+        parser.error("--cache is required")
+    return options
 
 
 @contextmanager
@@ -122,6 +132,58 @@ def _by_proxy(path: Path, box: Any) -> Any:
 
 def _by_ours(path: Path, box: Any) -> Any:
     return (read_volume if path.parent.name == "images" else read_label_map)(path).array[box]
+
+
+def _balance(given: Path | None) -> None:
+    """Seconds on the middle of the first case's map, 256 voxels a side at most."""
+    import torch
+    import torchio
+    from monai.data import MetaTensor
+    from monai.transforms import ClassesToIndices
+
+    from dapatlas.loaders.chances import structure_chances
+    from dapatlas.loaders.places import places
+    from dapatlas.loaders.torchio import with_chances
+
+    with _data_set(given) as dataset:
+        scheme = dataset.scheme
+        ids = _middle(read_label_map(dataset[0].mask_path).array)
+    tensor = MetaTensor(torch.from_numpy(ids[None]))  # what the label is after MONAI's LoadImaged
+    subject = torchio.Subject(labels=torchio.LabelMap(tensor=torch.from_numpy(ids[None])))
+    classes = scheme.max_id + 1
+    by_chance, by_label = (
+        torchio.WeightedSampler(96, "chances"),
+        torchio.LabelSampler(96, "labels", structure_chances(scheme)),
+    )
+    ways: list[tuple[str, Callable[[], Any]]] = [
+        ("places of structures, ours", lambda: places(ids, classes, 2000)),
+        (
+            "places of structures, MONAI's ClassesToIndices",
+            lambda: ClassesToIndices(classes, max_samples_per_class=2000)(tensor),
+        ),
+        (
+            "a patch, ours with TorchIO's WeightedSampler",
+            lambda: _patch(by_chance, with_chances(scheme)(subject)),
+        ),
+        ("a patch, TorchIO's LabelSampler", lambda: _patch(by_label, subject)),
+    ]
+    table = Table(
+        "balanced over structures", "s", title=f"{ids.shape} voxels, {len(np.unique(ids)) - 1} labels"
+    )
+    for name, way in ways:
+        start = time.perf_counter()
+        way()
+        table.add_row(name, f"{time.perf_counter() - start:.2f}")
+    Console().print(table)
+
+
+def _middle(array: Any, side: int = 256) -> Any:
+    first = [max(0, (n - side) // 2) for n in array.shape]
+    return np.ascontiguousarray(array[tuple(slice(a, a + side) for a in first)])
+
+
+def _patch(sampler: Any, subject: Any) -> Any:
+    return next(iter(sampler(subject, 1)))
 
 
 def _show(dataset: Dataset, options: argparse.Namespace, built: float, rows: list[tuple[str, float]]) -> None:

@@ -17,7 +17,7 @@ from dapatlas.pipeline.engine import Processes
 from dapatlas.pipeline.status import status
 
 COMMANDS = """
-ingest tcia, ingest autopet, ingest masks, ingest ct, build, refine, check, preview, stats, export nnunet, export meshes,
+ingest tcia, ingest autopet, ingest masks, ingest ct, build, refine, check, preview, stats, chunks, export nnunet, export meshes,
 evaluate, predict
 """.replace("\n", " ").split(", ")
 OPTIONS = ("--jobs", "--cluster", "--slurm", "--dask-local", "--only", "--retry-failed")

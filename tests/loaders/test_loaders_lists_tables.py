@@ -1,4 +1,4 @@
-"""MONAI's lists by their form (MONAI itself is not asked), and tables in the real pandas."""
+"""Lists by their form, for which MONAI is not needed, and tables in the real pandas."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from dapatlas.cli import export, ingest, labels, manifest, models, recipe, revie
 from dapatlas.cli.build import build
 from dapatlas.cli.card import card
 from dapatlas.cli.check import check
+from dapatlas.cli.chunks import chunks
 from dapatlas.cli.demo import demo
 from dapatlas.cli.doctor import doctor
 from dapatlas.cli.evaluate import evaluate
@@ -61,6 +62,7 @@ app.command()(publish)
 app.command()(preview)
 app.command()(card)
 app.command()(stats)
+app.command()(chunks)
 app.command()(status)
 app.command()(predict)
 app.add_typer(models.app, name="models")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +13,13 @@ import numpy.typing as npt
 from dapatlas.dataset.names import CaseName, parse_case_name
 from dapatlas.errors import BadFileError, BadLabelsError
 from dapatlas.labels import LabelScheme
-from dapatlas.volumes import Volume, measure, read_label_map, read_volume
+from dapatlas.volumes import SOFT_TISSUE_HU, Volume, measure, read_label_map, read_volume
 
 IMAGES = "images"
 MASKS = "masks"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Case:
     """One CT with its label map. Nothing is read before it is asked for, and nothing is kept.
 
@@ -35,6 +37,15 @@ class Case:
     image_path: Path | None
     mask_path: Path | None
     scheme: LabelScheme
+
+    def __repr__(self) -> str:
+        there = [what for what, path in (("CT", self.image_path), ("label map", self.mask_path)) if path]
+        return f"Case({self.id!r}, {self.scheme.name!r}: {' and '.join(there) or 'no file'})"
+
+    def _repr_html_(self) -> str:
+        from dapatlas.dataset.html import case_html
+
+        return case_html(self)
 
     @property
     def name(self) -> CaseName:
@@ -122,6 +133,50 @@ class Case:
                 f"{', '.join(unknown)}; `dapatlas validate` tells how many voxels they have"
             )
         return {self.scheme[label].name: ml for label, ml in sorted(millilitres.items())}
+
+    def show(
+        self,
+        structures: str | int | Sequence[str | int] | None = None,
+        *,
+        centre: str | int | Sequence[float] | None = None,
+        window_hu: tuple[float, float] = SOFT_TISSUE_HU,
+        opacity: float = 0.5,
+        height: int = 480,
+        static: bool | None = None,
+    ) -> Any:
+        """Look at the CT with the label map over it: head up, patient's left on the viewer's right.
+
+        Parameters
+        ----------
+        structures
+            Only these, by name or id; all of them by default.
+        centre
+            What the planes go through: a structure by name or id (its voxel nearest to its centroid), or a point
+            x, y, z in world mm; the middle of what is shown by default.
+        window_hu
+            Black and white of the CT.
+        opacity
+            Of the colours, 0…1.
+        height
+            Of the widget or of the three planes, in pixels.
+        static
+            True for a picture, False for the widget; by default the widget in Jupyter where ipyniivue (extra
+            ``notebook``) is installed, and a picture elsewhere.
+
+        Returns
+        -------
+        ipywidgets.VBox or PIL.Image.Image
+            Jupyter displays either. The box holds the ``ipyniivue.NiiVue`` and a line that names what is under the
+            cross-hair. Of a volume with more than 32 million voxels the widget gets every nth, and says so.
+
+        Raises
+        ------
+        DapatlasError
+            No such structure, or centre; a file that cannot be read; grids that differ; or ipyniivue is not installed.
+        """
+        from dapatlas.dataset.showing import show_case
+
+        return show_case(self, structures, centre, window_hu, opacity, height, static)
 
     def _missing(self, what: str, folder: str, partner: Path | None) -> str:
         expected = Path(folder) / f"{self.id}.nii.gz"

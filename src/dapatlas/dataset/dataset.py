@@ -125,6 +125,11 @@ class Dataset:
         counts = f"{len(self)} cases of {len(self.subjects)} subjects{lone}"
         return f"Dataset({str(self.path)!r}, {self.scheme.name!r}: {counts})"
 
+    def _repr_html_(self) -> str:
+        from dapatlas.dataset.html import dataset_html
+
+        return dataset_html(self)
+
     @cached_property
     def _by_id(self) -> dict[str, Case]:
         images, masks = volume_files(self.images_dir), volume_files(self.masks_dir)

@@ -122,6 +122,11 @@ class LabelScheme:
     def __repr__(self) -> str:
         return f"LabelScheme({self.name!r}: {len(self)} ids in 0…{self.max_id})"
 
+    def _repr_html_(self) -> str:
+        from dapatlas.labels.html import scheme_html
+
+        return scheme_html(self)
+
     def __getstate__(self) -> dict[str, Any]:
         """What other processes get: the data, not what was derived from it."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -27,7 +27,7 @@ from dapatlas.dataset.digests import place_of
 from dapatlas.errors import BadFileError, DapatlasError, GridMismatchError
 from dapatlas.extras import needed
 from dapatlas.files import whole_folder, write_json
-from dapatlas.loaders.earlier import clear_others
+from dapatlas.loaders.stale import clear_stale
 from dapatlas.locations import HIDDEN, is_remote
 from dapatlas.parallel import map_cases
 from dapatlas.volumes import Grid
@@ -130,9 +130,39 @@ def cache_of(dataset: Dataset) -> Path:
     """
     if is_remote(dataset.path):
         raise DapatlasError(
-            f"{dataset.path}: chunks are kept on this machine; name a folder for them: cache=..."
+            f"{dataset.path}: chunks are kept on this machine; name a folder for them: cache=..., or --cache"
         )
     return dataset.path / CACHE
+
+
+def chunks_folder(case: Case, cache: Path) -> Path:
+    """Where chunks of a case lie, or will, while its files stay as they are.
+
+    Raises
+    ------
+    BadFileError
+        The case lacks its CT or its map, or a link leads nowhere.
+    """
+    if case.image_path is None or case.mask_path is None:
+        raise BadFileError(f"case {case.id}: patches need both a CT and a label map; found one of them alone")
+    state = [
+        VERSION,
+        CHUNK,
+        BLOCK,
+        *(_size_and_time(case, path) for path in (case.image_path, case.mask_path)),
+    ]
+    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
+    return Path(cache) / case.id / key
+
+
+def _size_and_time(case: Case, path: Path) -> list[Any]:
+    try:
+        return place_of(path)[1:3]
+    except OSError as error:
+        raise BadFileError(
+            f"case {case.id}: {path} cannot be looked at ({error.strerror}: {error.filename}); mend it, or leave the "
+            "case out"
+        ) from None
 
 
 def chunked(case: Case, cache: Path) -> ChunkedCase:
@@ -149,15 +179,11 @@ def chunked(case: Case, cache: Path) -> ChunkedCase:
     DapatlasError
         blosc2 is not installed.
     """
-    if case.image_path is None or case.mask_path is None:
-        raise BadFileError(f"case {case.id}: patches need both a CT and a label map; found one of them alone")
-    state = [VERSION, CHUNK, BLOCK, *(place_of(path)[1:3] for path in (case.image_path, case.mask_path))]
-    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
-    folder = Path(cache) / case.id / key
+    folder = chunks_folder(case, cache)
     if not _stands(folder):
         with whole_folder(folder, _stands) as scratch:
             _build(case, scratch)
-        clear_others(folder, ABOUT)
+        clear_stale(folder, ABOUT)
     return _opened(case.id, folder)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dapatlas.dataset import Dataset
 from dapatlas.errors import BadLabelsError, DapatlasError
 from dapatlas.extras import needed
-from dapatlas.labels import LabelScheme
+from dapatlas.loaders.chances import structure_chances
 from dapatlas.loaders.chunked import ChunkedCase, Index, cache_of, chunked_cases
 
 torch = needed("torch", "models", "to give out patches as tensors")
@@ -89,7 +89,7 @@ class PatchDataset(TorchDataset):  # type: ignore[misc]
                 "expected at least one case and patch, three sizes of 1 or more, and a seed of 0 or more; found "
                 f"{len(wanted)} cases, patches={patches}, size={size}, seed={seed}"
             )
-        chances = _chances(dataset.scheme, weights or {})
+        chances = structure_chances(dataset.scheme, weights)
         folder = cache_of(dataset) if cache is None else Path(cache)
         self.cases = chunked_cases(wanted, folder, jobs)
         self.size, self.inside, self.seed, self.transform = size, inside, seed, transform
@@ -133,14 +133,6 @@ class PatchDataset(TorchDataset):  # type: ignore[misc]
             max(0, min(at, left)) if left >= 0 else at for at, left in zip((i, j, k), room, strict=True)
         )
         return i, j, k
-
-
-def _chances(scheme: LabelScheme, weights: Mapping[str | int, float]) -> dict[int, float]:
-    chances = {0: 0.0} | {scheme[name].id: float(weight) for name, weight in weights.items()}
-    bad = {id_: weight for id_, weight in chances.items() if not 0 <= weight < np.inf}
-    if bad:
-        raise DapatlasError(f"weights are 0 or more, and finite; found {bad}")
-    return chances
 
 
 def _upto(case: ChunkedCase, chances: Mapping[int, float]) -> NDArray[np.float64]:

@@ -30,9 +30,10 @@ Progress = Callable[[int, int], None]
 TRUTH, GENERALIST, SPECIALIST, ATLAS = "truth", "generalist", "specialist", "atlas"
 GENERALIST_SCHEME = "totalsegmentator"
 GENERALIST_MM = 4.0  # it works on a grid of its own, coarser than the CT's and in another orientation
+NOT_CHOSEN = "sternum_manubrium"  # the recipe has the generalist's whole sternum go to its corpus
 UNSEEN_SHARE = 0.06  # of its structures, the generalist overlooks so many in each case
 
-RECIPE = """\
+_RECIPE = """\
 # Written by `dapatlas demo`: two experts, each of whom knows part of the body.
 name = "demo"
 
@@ -51,6 +52,7 @@ name = "specialist"
 kind = "binary-masks"
 scheme = "dap"
 files = "specialist/{case}"
+structures = [SPECIALISED]
 
 [merge]
 trust = ["specialist", "generalist"]
@@ -133,8 +135,14 @@ def make_inputs(
     ):  # what the atlas's card says of it, and who is a woman or a man
         write_text(out / ATLAS / name, (out / TRUTH / name).read_text(encoding="utf-8"))
     recipe = out / "recipe.toml"
-    write_text(recipe, RECIPE)
+    write_text(recipe, recipe_text())
     return recipe
+
+
+def recipe_text() -> str:
+    """The recipe, TOML: the generalist's structures, and those that only the specialist knows."""
+    names = [f'  "{name}",' for name in specialised_structures()]
+    return _RECIPE.replace("[SPECIALISED]", "\n".join(["[", *names, "]"]))
 
 
 def propose_imperfectly(case: Case, out: Path) -> None:
@@ -144,12 +152,11 @@ def propose_imperfectly(case: Case, out: Path) -> None:
     if not generalist.exists():
         _write_generalist(generalist, case, truth.array, truth.grid)
     folder = out / SPECIALIST / case.id
-    beyond = set(known_structures()) - set(_generalist_structures())
-    for structure in dap():
-        path = folder / f"{structure.name}.nii.gz"
-        if structure.name in beyond and not path.exists():
+    for name in specialised_structures():
+        path = folder / f"{name}.nii.gz"
+        if not path.exists():
             # one voxel too far along the first axis: a systematic error, as real experts make them
-            mask = np.roll(truth.array == structure.id, 1, axis=0)
+            mask = np.roll(truth.array == dap()[name].id, 1, axis=0)
             if mask.any():
                 write_label_map(path, mask.astype(np.uint8), truth.grid)
 
@@ -168,9 +175,11 @@ def known_structures() -> tuple[str, ...]:
     return tuple(structure.name for structure in dap() if structure.name not in tissues)
 
 
-def _generalist_structures() -> tuple[str, ...]:
+def specialised_structures() -> tuple[str, ...]:
+    """What the specialist knows: all that the recipe does not take from the generalist."""
     lookup = crosswalk("dap", GENERALIST_SCHEME).lookup()
-    return tuple(structure.name for structure in dap() if lookup[structure.id])
+    of_generalist = {structure.name for structure in dap() if lookup[structure.id]} - {NOT_CHOSEN}
+    return tuple(name for name in known_structures() if name not in of_generalist)
 
 
 def _write_generalist(path: Path, case: Case, truth: np.ndarray, grid: Grid) -> None:

@@ -1,4 +1,4 @@
-"""Chunks of earlier states of a case, which go when new ones stand."""
+"""Chunks that nobody can use any more: of earlier states of a case, or of runs that were killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dapatlas.files import SCRATCH
 ABANDONED_S = 86400.0  # a half-built folder as old as this is nobody's any more
 
 
-def clear_others(folder: Path, mark: str) -> None:
+def clear_stale(folder: Path, mark: str) -> None:
     """Remove whole folders of earlier states beside this one, and what killed runs left there long ago.
 
     Whatever else lies there is somebody else's and stays.
