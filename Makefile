@@ -1,11 +1,12 @@
 # `make demo` and `make test` need nothing but Python >= 3.11 and make: each sets up first.
+# `make test PYTHON=python3.13` tries another Python, in an environment of its own.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV := .venv
+VENV := $(if $(filter command,$(firstword $(origin PYTHON))),.venv-$(notdir $(PYTHON)),.venv)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
 
-.PHONY: setup demo test lint bench docs clean
+.PHONY: setup demo test lint bench docs dist clean
 
 setup: $(READY)
 
@@ -33,5 +34,11 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/mkdocs build --strict
 
+# An sdist, and the wheel made from it; tests/packaging installs and tries such a wheel.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 clean:
-	rm -rf $(VENV) $(DEMO) site .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(DEMO) dist site .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class DapatlasError(Exception):
     """Something a user can mend; its message says what was found, what was expected, what to do."""
@@ -21,3 +23,21 @@ class GridMismatchError(DapatlasError):
 
 class RecipeError(DapatlasError):
     """A build recipe cannot be used; the message names the line and the key."""
+
+
+def did_you_mean(word: str, known: Iterable[str], most: int = 1) -> str:
+    """The end of a message about a word that is not known: ``; did you mean liver?``, or nothing.
+
+    Parameters
+    ----------
+    word
+        What was written.
+    known
+        What might have been meant.
+    most
+        How many of those that are spelt alike are named.
+    """
+    from difflib import get_close_matches  # slow to import, and only needed when something is wrong
+
+    close = get_close_matches(word, list(known), n=most)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -57,7 +57,7 @@ def test_btcv_has_its_13_organs_and_the_papers_number():
 
 
 def test_an_unknown_benchmark_and_a_bad_file_are_errors():
-    with pytest.raises(BadBenchmarkError, match=r"did you mean 'btcv'\?"):
+    with pytest.raises(BadBenchmarkError, match=r"did you mean btcv\?"):
         load_benchmark("btvc")
     with pytest.raises(BadBenchmarkError, match=r"benchmark mine: title: Field required"):
         parse_benchmark({"name": "mine"}, "mine")

@@ -118,7 +118,7 @@ def test_uncompressed_files_are_accepted_and_compressed_ones_preferred(folder: F
 
 
 def test_missing_case_is_told_with_the_nearest_name(three: Folder) -> None:
-    with pytest.raises(DapatlasError, match=f"did you mean '{ONE}'"):
+    with pytest.raises(DapatlasError, match=f"did you mean {ONE}"):
         Dataset(three.path)["AutoPET_0011f3deaf_00446"]
     with pytest.raises(DapatlasError, match=r"has no case 'zzz'$"):
         Dataset(three.path)["zzz"]

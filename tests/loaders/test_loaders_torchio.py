@@ -110,7 +110,7 @@ def test_a_queue_gives_batches(turned: Dataset):
 
 
 def test_cases_that_are_none_are_refused(turned: Dataset):
-    with pytest.raises(DapatlasError, match=f"did you mean '{CASES[0]}'"):
+    with pytest.raises(DapatlasError, match=f"did you mean {CASES[0]}"):
         subjects(turned, [CASES[0][:-1] + "3"])
     for case in turned:
         case.image_path.unlink()

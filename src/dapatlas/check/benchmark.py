@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dapatlas.dataset import case_id_of
-from dapatlas.errors import DapatlasError
+from dapatlas.errors import DapatlasError, did_you_mean
 from dapatlas.labels import LabelScheme, load_scheme
 
 CASE = "{case}"
@@ -160,9 +159,8 @@ def load_benchmark(name: str) -> Benchmark:
         There is none of that name, or its file is wrong.
     """
     if name not in benchmark_names():
-        close = get_close_matches(name, benchmark_names(), n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise BadBenchmarkError(f"no benchmark {name!r}; {hint}known are {', '.join(benchmark_names())}")
+        hint = did_you_mean(name, benchmark_names())
+        raise BadBenchmarkError(f"no benchmark {name!r}, known are {', '.join(benchmark_names())}{hint}")
     return parse_benchmark(tomllib.loads(_data().joinpath(f"{name}.toml").read_text("utf-8")), name)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
 from dapatlas.dataset.case import IMAGES, MASKS, Case
 from dapatlas.dataset.names import SUFFIXES, case_id_of
-from dapatlas.errors import DapatlasError
+from dapatlas.errors import DapatlasError, did_you_mean
 from dapatlas.files import write_text
 from dapatlas.labels import LabelScheme, dap
 from dapatlas.locations import location, look_again
@@ -139,9 +138,7 @@ class Dataset:
         }
 
     def _unknown(self, case_id: str) -> str:
-        message = f"{self.path} has no case {case_id!r}"
-        close = get_close_matches(case_id, self._by_id, n=1)
-        return f"{message}; did you mean {close[0]!r}?" if close else message
+        return f"{self.path} has no case {case_id!r}{did_you_mean(case_id, self._by_id)}"
 
 
 _LAYOUT = f"{IMAGES}/<case>.nii.gz, {MASKS}/<case>.nii.gz and {LABELS}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
-from dapatlas.errors import BadLabelsError
+from dapatlas.errors import BadLabelsError, did_you_mean
 from dapatlas.labels.scheme import LabelScheme, Layout
 from dapatlas.labels.structure import (
     Absence,
@@ -50,11 +50,8 @@ def load_scheme(name: str) -> LabelScheme:
         return _parse(_table(name))
     if name in _aliases():
         return load_scheme(_aliases()[name])
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, (*scheme_names(), *_aliases()), n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise BadLabelsError(f"no label scheme {name!r}; {hint}known are {', '.join(scheme_names())}")
+    hint = did_you_mean(name, (*scheme_names(), *_aliases()))
+    raise BadLabelsError(f"no label scheme {name!r}, known are {', '.join(scheme_names())}{hint}")
 
 
 def find_scheme(name_or_path: str) -> LabelScheme:

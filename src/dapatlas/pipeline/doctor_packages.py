@@ -27,6 +27,9 @@ PURPOSES = {
     "remote": "data sets at s3:// and other URLs",
     "cluster": "Dask and Slurm",
     "loaders": "patches for training, tables, lazy volumes (PyTorch itself comes with models)",
+    "monai": "MONAI's transforms, ready for a data set",
+    "torchio": "TorchIO's subjects",
+    "notebook": "CTs and labels as a viewer in Jupyter",
     DEV: "work on dapatlas itself",
 }
 IMPORT_S = 180.0  # seconds for all imports together; torch over a slow network disk takes a minute

@@ -9,14 +9,13 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from dapatlas import __version__
 from dapatlas.dataset.names import SUFFIXES
-from dapatlas.errors import DapatlasError
+from dapatlas.errors import DapatlasError, did_you_mean
 from dapatlas.files import clear_scratch
 from dapatlas.logs import listen_as, listening, said
 from dapatlas.memory import peak_mb
@@ -219,8 +218,7 @@ def _scratch(works: Sequence[Work]) -> dict[Path, set[str]]:
 def _check_known(wanted: Sequence[str], works: Sequence[Work]) -> None:
     known = {work.case for work in works}
     if missing := [case for case in wanted if case not in known]:
-        close = get_close_matches(missing[0], known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = did_you_mean(missing[0], known)
         raise DapatlasError(f"no case {', '.join(missing)} among the {len(known)} of this stage{hint}")
 
 

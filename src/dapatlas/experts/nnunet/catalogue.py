@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from dapatlas.dataset.digests import sha256_of
-from dapatlas.errors import BadFileError, DapatlasError
+from dapatlas.errors import BadFileError, DapatlasError, did_you_mean
 from dapatlas.experts.nnunet.checkpoint import read_about
 from dapatlas.experts.nnunet.convert import RECORD
 from dapatlas.experts.nnunet.model import Model, open_model
@@ -90,15 +89,11 @@ def find_model(name: str | Path, folder: Path | None = None) -> Path:
         return folder / name
     if given.is_dir():
         return given
-    close = get_close_matches(str(name), names, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
+    there = (
+        f"there are {', '.join(names)}" if names else "there is none: dapatlas models import ZIP_OR_FOLDER"
+    )
     raise BadFileError(
-        f"{name}: no folder, and no model in {folder}; {hint}"
-        + (
-            f"there are {', '.join(names)}"
-            if names
-            else "there is none: dapatlas models import ZIP_OR_FOLDER"
-        )
+        f"{name}: no folder, and no model in {folder}; {there}{did_you_mean(str(name), names)}"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from dapatlas.errors import BadFileError, DapatlasError
+from dapatlas.errors import BadFileError, DapatlasError, did_you_mean
 
 OWN_TABLE = "the table that comes with dapatlas"
 
@@ -173,9 +172,9 @@ def part(name: str, table: Path | None = None) -> Part:
     known = parts(table)
     if name in known:
         return known[name]
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise DapatlasError(f"there is no part {name!r} to fetch; {hint}known are {', '.join(known)}")
+    raise DapatlasError(
+        f"there is no part {name!r} to fetch, known are {', '.join(known)}{did_you_mean(name, known)}"
+    )
 
 
 @cache
