@@ -103,7 +103,7 @@ def test_case_tells_files_sizes_and_grids_from_headers_alone(tmp_path: Path) -> 
         "6 × 5 × 4",
         "1.5 × 1.5 × 3",
         "LPS",
-        " bytes",
+        " B",
     ):
         assert expected in text
 
@@ -156,7 +156,7 @@ def test_data_set_and_case_behind_a_url_are_shown() -> None:
     dataset = Dataset(root)
     assert "memory://" in page(dataset).text
     text = page(dataset[0]).text
-    assert "6 bytes" in text
+    assert "6 B" in text
     assert "cannot be read" in text
 
 

@@ -101,17 +101,17 @@ def describe(part: Part, *, as_json: bool) -> None:
 
 def print_offer(wanted: Part, offer: Offer) -> None:
     """What the source has, on stderr."""
-    from dapatlas.ingest.fetch.web import amount
+    from dapatlas.files import size_in_words
 
     if offer.series:
         subjects = len({series.patient for series in offer.series})
         studies = len({series.study_uid for series in offer.series})
-        size = amount(offer.bytes)
+        size = size_in_words(offer.bytes)
         typer.echo(
             f"{len(offer.series)} series of {studies} studies of {subjects} subjects, {size}", err=True
         )
     for file in offer.files:
-        size = f"{amount(file.bytes)}" if file.bytes else wanted.size
+        size = size_in_words(file.bytes) if file.bytes else wanted.size
         typer.echo(f"{file.name}, {size}, from {file.url}", err=True)
     for licence in offer.licences:
         typer.echo(f"licence, as the server states it: {licence}", err=True)

@@ -10,6 +10,7 @@ import typer
 from dapatlas.cli.options import JobsOption, JsonOption, QuietOption, SchemeOption, print_json
 from dapatlas.cli.publish_approved import approval_as_dict, approved_cases, published_view
 from dapatlas.cli.review_words import DATABASE_VARIABLE
+from dapatlas.files import size_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -243,10 +244,10 @@ def _print_plan(plan: UploadPlan) -> None:
         folder, slash, _ = file.name.rpartition("/")
         groups.setdefault(f"{folder}{slash}" or file.name, []).append(file.bytes)
     for name, sizes in groups.items():
-        table.add_row(Text(name), str(len(sizes)), _size(sum(sizes)))
-    table.add_row(Text("together (and SHA256SUMS)"), str(len(plan.files)), _size(plan.bytes))
+        table.add_row(Text(name), str(len(sizes)), size_in_words(sum(sizes)))
+    table.add_row(Text("together (and SHA256SUMS)"), str(len(plan.files)), size_in_words(plan.bytes))
     for left in plan.left_out:
-        stays.add_row(Text(left.name), str(left.files), _size(left.bytes), Text(left.why))
+        stays.add_row(Text(left.name), str(left.files), size_in_words(left.bytes), Text(left.why))
     output().print(table)
     if plan.left_out:
         output().print(stays)
@@ -278,15 +279,6 @@ def _tell(
             f"{len(pushed.others)} files in the repository are not of this data set and were left: {few}"
         )
     typer.echo(
-        f"{pushed.sent} files sent ({_size(pushed.sent_bytes)}), {pushed.already_there} were there; all "
+        f"{pushed.sent} files sent ({size_in_words(pushed.sent_bytes)}), {pushed.already_there} were there; all "
         f"have the checksums of SHA256SUMS: {pushed.url}"
     )
-
-
-def _size(size: float) -> str:
-    """Bytes in the decimal units that the Hub counts in."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.2f} TB"

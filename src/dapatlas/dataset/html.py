@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dapatlas.errors import DapatlasError
+from dapatlas.files import size_in_words
 from dapatlas.labels.html import Cell, block, fact_table, table
 from dapatlas.volumes import Grid, read_grid
 
@@ -59,14 +60,9 @@ def _file_row(what: str, path: Path | None) -> tuple[Cell, ...]:
 
 def _size(path: Path) -> str:
     try:
-        size = float(path.stat().st_size)
+        return size_in_words(path.stat().st_size)
     except Exception as error:
         return _why(error)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
 
 
 def _grid(path: Path) -> tuple[str, str, str]:

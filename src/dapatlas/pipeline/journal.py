@@ -46,7 +46,9 @@ LATER_COLUMNS = {
     "settings": "TEXT NOT NULL DEFAULT ''",
     "crashed": "INTEGER NOT NULL DEFAULT 0",
 }
-COLUMNS = "case_id, stage, fingerprint, state, seconds, peak_mb, error, version, finished, inputs, settings, crashed"
+COLUMNS = ("case_id", "stage", "fingerprint", "state", "seconds", "peak_mb", "error", "version", "finished",
+           *LATER_COLUMNS)  # fmt: skip
+_ALL = ", ".join(COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +116,13 @@ class Journal:
     def entry(self, case_id: str, stage: str) -> Entry | None:
         """What is known of a stage of a case, if anything."""
         row = self._connection.execute(
-            f"SELECT {COLUMNS} FROM stages WHERE case_id = ? AND stage = ?", (case_id, stage)
+            f"SELECT {_ALL} FROM stages WHERE case_id = ? AND stage = ?", (case_id, stage)
         ).fetchone()
         return _row(row).entry if row else None
 
     def rows(self) -> list[Row]:
         """Everything that is known, by stage and case."""
-        found = self._connection.execute(f"SELECT {COLUMNS} FROM stages ORDER BY stage, case_id")
+        found = self._connection.execute(f"SELECT {_ALL} FROM stages ORDER BY stage, case_id")
         return [_row(row) for row in found]
 
     def is_done(self, case_id: str, stage: str, expected: str) -> bool:
@@ -136,7 +138,7 @@ class Journal:
         """Write down how a stage of a case ended; on disk when this returns."""
         with self._connection:
             self._connection.execute(
-                f"INSERT OR REPLACE INTO stages ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO stages ({_ALL}) VALUES ({', '.join('?' * len(COLUMNS))})",
                 (
                     case_id,
                     stage,
@@ -217,7 +219,7 @@ def read_journal(folder: Path) -> list[Row]:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
             known = {row[1] for row in connection.execute("PRAGMA table_info(stages)")}
-            columns = ", ".join(name if name in known else f"'' AS {name}" for name in COLUMNS.split(", "))
+            columns = ", ".join(name if name in known else f"'' AS {name}" for name in COLUMNS)
             return [
                 _row(row)
                 for row in connection.execute(f"SELECT {columns} FROM stages ORDER BY stage, case_id")

@@ -6,11 +6,9 @@ numbers only, and ``import.json``: where it came from, and a digest of every fil
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from dapatlas.dataset.digests import sha256_of
@@ -26,7 +24,7 @@ from dapatlas.experts.nnunet.v1_folder import V1Model, open_v1
 from dapatlas.experts.nnunet.v1_plans import CONFIGURATION
 from dapatlas.experts.nnunet.v1_weights import read_weights
 from dapatlas.experts.nnunet.v2_folder import CHECKPOINTS, plans_of_folder, read_json
-from dapatlas.files import write_json
+from dapatlas.files import whole_folder, write_json
 
 RECORD = "import.json"
 Progress = Callable[[int, int], None]
@@ -96,14 +94,9 @@ def import_model(
             raise BadFileError(
                 f"{target}: there is a model of that name; give another --name, or replace it: --force"
             )
-        scratch = Path(mkdtemp(prefix=f".{found.name}.", dir=to))
-        try:
+        with whole_folder(target) as scratch:
             record = _convert(found, scratch, settings, progress or (lambda done, total: None))
             write_json(scratch / RECORD, _record(source, found, scratch, record))
-            scratch.chmod(0o755)
-            _swap(scratch, target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 
@@ -111,15 +104,6 @@ def _safe_name(name: str) -> str:
     if not name or name.startswith(".") or "/" in name or "\\" in name:
         raise BadFileError(f"{name!r} cannot be the name of a model: it becomes that of a folder")
     return name
-
-
-def _swap(scratch: Path, target: Path) -> None:
-    """Give the finished folder its name; what had that name goes once the new one is in place."""
-    old = scratch.with_name(f"{scratch.name}.old")
-    if target.exists():
-        target.rename(old)
-    scratch.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _convert(source: Source, out: Path, settings: ImportSettings, progress: Progress) -> dict[str, Any]:

@@ -114,15 +114,6 @@ def fetch_json(
         raise DownloadError(f"{full}: expected JSON, found {start!r}; is this the right address?") from None
 
 
-def amount(size: float) -> str:
-    """Bytes in decimal units, as disks and networks count them."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.2f} TB"
-
-
 def headers() -> dict[str, str]:
     """Go with every request: who asks, and that nothing is to be packed on the way."""
     return {"User-Agent": AGENT, "Accept-Encoding": "identity"}
