@@ -38,7 +38,7 @@ CHECKS: dict[str, tuple[Code, ...]] = {
     "adjacency": (Code.NOT_ADJACENT, Code.IMPOSSIBLE_CONTACT),
     "completeness": (Code.MISSING, Code.MISSING_BETWEEN, Code.SEVERAL_PIECES),
     "cohort": (Code.VOLUME_OUTLIER,),
-    "remarks": (Code.CUT_OFF, Code.NOT_JUDGED, Code.CASE_UNREADABLE, Code.CHECK_FAILED),
+    "remarks": (Code.NOT_JUDGED, Code.CASE_UNREADABLE, Code.CHECK_FAILED),
 }
 WAYS = (("totalsegmentator", "dap"), ("dap", "totalsegmentator"), ("amos", "dap"), ("dap", "amos"))
 SEXES = {None: "", "F": "women", "M": "men"}

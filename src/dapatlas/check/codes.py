@@ -229,7 +229,6 @@ class Code(StrEnum):
         "a structure that is one piece in the body lies in several",
         "drop or relabel the stray pieces (dapatlas refine, guideline fragments)",
     )
-    CUT_OFF = "cut-off", _INFO, "a structure reaches the edge of the field of view; its size is not judged"
     NOT_JUDGED = "not-judged", _INFO, "a check had nothing to go by"
 
     CASE_UNREADABLE = (

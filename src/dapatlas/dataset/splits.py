@@ -129,7 +129,16 @@ def named_parts(
 ) -> Splits:
     """Deal out the subjects into named parts, e.g. ``{"train": 0.8, "val": 0.1, "test": 0.1}``.
 
-    See :func:`cross_validation` for the other parameters. With ``stable``, the fractions and their order decide too.
+    With ``stable``, the fractions and their order decide too.
+
+    Parameters
+    ----------
+    traits
+        What is known of every case.
+    fractions
+        Share of each part, by name; together 1.
+    seed, stable, stratify
+        As of :func:`cross_validation`.
 
     Raises
     ------

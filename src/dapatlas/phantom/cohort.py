@@ -99,6 +99,28 @@ def plan_cohort(
     Sexes alternate, every third subject has two studies (the second with the arms the other way), and orientations and
     fields of view are dealt out in turn. Subject ids are ten hexadecimal digits and study ids five decimal
     digits, drawn from the seed.
+
+    Parameters
+    ----------
+    subjects
+        How many synthetic persons.
+    seed
+        Another seed makes others.
+    shape
+        Voxels along the axes of every CT.
+    spacing
+        Voxel size in mm; as fits the field of view when ``None``.
+    orientations, fields_of_view
+        What is dealt out in turn, such as ``"LPS"`` and ``"thorax"``.
+    errors
+        Planted into every map; the truth is kept beside it.
+    noise_hu
+        Standard deviation of the CT's noise.
+
+    Raises
+    ------
+    DapatlasError
+        No subject is asked for.
     """
     if subjects < 1:
         raise DapatlasError(f"A cohort needs at least one subject, not {subjects}")

@@ -66,6 +66,19 @@ def refine_file(
 ) -> Refined:
     """Refine one label map; the findings go to ``<target>.findings.json`` beside it.
 
+    Parameters
+    ----------
+    source
+        Label map, ``.nii`` or ``.nii.gz``.
+    target
+        File, or folder that gets one of the same name; written whole or not at all.
+    settings
+        Which guidelines, with which thresholds.
+    scheme
+        Of the map; DAP when ``None``.
+    sex_table
+        CSV with columns subject (or case) and sex.
+
     Raises
     ------
     DapatlasError
