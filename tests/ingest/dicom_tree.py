@@ -517,7 +517,9 @@ def _save(folder: Path, images: list[Any], ct: CtSpec | None = None) -> tuple[Pa
     if ct and ct.fault.startswith("truncated"):
         cut = files[len(files) // 2]
         content = cut.read_bytes()
-        lost = min(len(images[0].PixelData) // 2, len(content) // 3)  # a deflated file may be smaller than that half
+        lost = min(
+            len(images[0].PixelData) // 2, len(content) // 3
+        )  # a deflated file may be smaller than that half
         cut.write_bytes(content[: 300 if ct.fault == "truncated_header" else len(content) - lost])
     return tuple(files)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dapatlas.dataset.subjects import sex_tables
 from dapatlas.errors import BadFileError
 from dapatlas.ingest.dicom.image import Image
 from dapatlas.ingest.tables import StudyFacts, read_table, write_tables
 from dapatlas.labels import Sex
-from dapatlas.refine import sex_tables
 from dapatlas.volumes import Grid
 
 GRID = Grid((512, 512, 390), np.diag([-0.9765625, 0.9765625, 2.5, 1.0]))

@@ -111,7 +111,7 @@ def _refuse_contradictions(
 def _sexes(dataset: Dataset, sex_table: Path | None) -> dict[str, str]:
     """Case id to F or M, by the data set's own ``subjects.csv`` and the table given."""
     from dapatlas.dataset.split_traits import cases_to_split
-    from dapatlas.refine import sex_of, sex_tables
+    from dapatlas.dataset.subjects import sex_of, sex_tables
 
     tables = sex_tables(sex_table, dataset.path)
     told = {case.id: sex_of(case.id, case.subject, tables)[0] for case in cases_to_split(dataset)}

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dapatlas.dataset import parse_case_name
+from dapatlas.dataset.subjects import SUBJECTS
 from dapatlas.errors import BadFileError
 from dapatlas.files import write_text
 from dapatlas.ingest.dicom.image import Image
 from dapatlas.labels import Sex
-from dapatlas.refine.patients import SUBJECTS
 from dapatlas.volumes import Grid
 
 STUDIES = "studies.csv"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from dapatlas.check.checked_case import case_path, read_checked
 from dapatlas.dataset import Case, Dataset
+from dapatlas.dataset.subjects import sex_of, sex_tables
 from dapatlas.extras import needed
 from dapatlas.labels import dap
-from dapatlas.refine import sex_of, sex_tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -20,6 +20,7 @@ from dapatlas.dataset.dataset import LABELS
 from dapatlas.dataset.reports import REPORTS
 from dapatlas.dataset.split_files import FOLDER as SPLITS
 from dapatlas.dataset.split_files import FORMAT as OUR_SPLITS
+from dapatlas.dataset.subjects import NAME_COLUMNS, SUBJECTS
 from dapatlas.errors import DapatlasError
 from dapatlas.extras import needed
 from dapatlas.files import link_file, whole_file, write_json, write_text
@@ -32,7 +33,6 @@ from dapatlas.publish.croissant import CROISSANT
 from dapatlas.publish.shards import PARQUET_OPTIONS, ROWS_PER_GROUP, shard_name
 from dapatlas.publish.table import DATA
 from dapatlas.publish.upload_plan import LeftOut
-from dapatlas.refine.patients import NAME_COLUMNS, SUBJECTS
 
 VIEW = Path(FOLDER) / "approved"
 CASE_COLUMN = "sample_id"  # of the preview table

@@ -16,6 +16,7 @@ from dapatlas.aggregate.check import check_settings
 from dapatlas.aggregate.provenance import legend
 from dapatlas.dataset import Case, Dataset
 from dapatlas.dataset.reports import REPORTS, report_file
+from dapatlas.dataset.subjects import SexTable, sex_of, sex_tables
 from dapatlas.errors import RecipeError
 from dapatlas.files import whole_file, write_json, write_text
 from dapatlas.findings import Finding, Severity
@@ -34,7 +35,7 @@ from dapatlas.pipeline.find import find_cases
 from dapatlas.pipeline.journal import Entry, Journal, open_journal
 from dapatlas.pipeline.report import case_picture, case_report
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
-from dapatlas.refine import SexTable, refine, sex_of, sex_tables
+from dapatlas.refine import refine
 from dapatlas.volumes import Grid, Volume, read_label_map, read_volume, write_label_map
 
 MAP, PICTURE = "map", "picture"  # the stages of a build, in order

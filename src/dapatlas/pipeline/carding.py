@@ -13,6 +13,7 @@ from dapatlas.dataset.case import IMAGES, MASKS
 from dapatlas.dataset.dataset import LABELS
 from dapatlas.dataset.reports import report_file
 from dapatlas.dataset.split_files import FOLDER as SPLITS
+from dapatlas.dataset.subjects import SUBJECTS, read_sex_table
 from dapatlas.errors import DapatlasError
 from dapatlas.files import write_json, write_text
 from dapatlas.findings import Finding
@@ -28,7 +29,6 @@ from dapatlas.publish.croissant import CROISSANT, croissant_text, write_croissan
 from dapatlas.publish.facts import CaseFacts, gather, measure_case
 from dapatlas.publish.split_facts import split_facts
 from dapatlas.publish.table import DATA, table_facts
-from dapatlas.refine import SUBJECTS, read_sex_table
 
 STAGE = "card"
 ENTRIES = (

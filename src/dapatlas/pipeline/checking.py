@@ -16,6 +16,7 @@ from dapatlas.check.judged import rank
 from dapatlas.check.measured_case import MeasuredCase, Patient, in_dap, measured_case
 from dapatlas.check.outliers import Spread, cohort_outliers, spreads
 from dapatlas.dataset import Case, Dataset
+from dapatlas.dataset.subjects import SexTable, sex_of, sex_tables
 from dapatlas.errors import DapatlasError, GridMismatchError
 from dapatlas.files import write_json
 from dapatlas.findings import Finding, has_errors
@@ -24,7 +25,6 @@ from dapatlas.labels import dap
 from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
-from dapatlas.refine import SexTable, sex_of, sex_tables
 
 STAGE = "check"
 BYTES_A_VOXEL = 7.0  # of memory, at most: see benchmarks/README.md

@@ -11,6 +11,7 @@ from dapatlas.dataset import Dataset
 from dapatlas.dataset.split_files import FOLDER, NNUNET, nnunet_folds, read_listed, resolved
 from dapatlas.dataset.split_traits import traits_of
 from dapatlas.dataset.splits import CaseTraits, Splits, cross_validation
+from dapatlas.dataset.subjects import sex_of, sex_tables
 from dapatlas.errors import DapatlasError
 from dapatlas.files import Way, write_json
 from dapatlas.findings import Finding, Severity
@@ -19,7 +20,6 @@ from dapatlas.pipeline.exporting import export_cases
 from dapatlas.pipeline.stage import Outcome, Progress
 from dapatlas.publish.export_nnunet import ENDING, IMAGES, LABELS
 from dapatlas.publish.exports import Labels, Written, choose_labels
-from dapatlas.refine import sex_of, sex_tables
 from dapatlas.train.partial import TrainingExport, Unlabelled, with_ignore
 from dapatlas.train.workspace import Workspace
 

@@ -12,6 +12,7 @@ from typing import Any
 from dapatlas import __version__
 from dapatlas.dataset import Dataset, case_id_of, parse_case_name
 from dapatlas.dataset.reports import REPORTS, report_file
+from dapatlas.dataset.subjects import SexTable, sex_of, sex_tables
 from dapatlas.errors import BadLabelsError, DapatlasError
 from dapatlas.files import link_file, whole_file, write_json, write_text
 from dapatlas.findings import Finding
@@ -20,7 +21,7 @@ from dapatlas.pipeline.engine import Jobs
 from dapatlas.pipeline.journal import open_journal
 from dapatlas.pipeline.report import before_and_after, findings_page
 from dapatlas.pipeline.stage import Outcome, Progress, Work, run_stage
-from dapatlas.refine import RefineSettings, SexTable, refine, sex_of, sex_tables
+from dapatlas.refine import RefineSettings, refine
 from dapatlas.volumes import read_label_map, read_volume, write_label_map
 
 STAGE = "refine"

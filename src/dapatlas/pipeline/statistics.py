@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from dapatlas.dataset import Case, Dataset, parse_case_name
+from dapatlas.dataset.subjects import sex_of, sex_tables
 from dapatlas.errors import BadLabelsError, DapatlasError, GridMismatchError
 from dapatlas.files import whole_file, write_json, write_text
 from dapatlas.labels import LabelScheme
@@ -20,7 +21,6 @@ from dapatlas.publish.case_statistics import CaseStatistics, case_statistics
 from dapatlas.publish.cohort_statistics import CohortStatistics, cohort_statistics
 from dapatlas.publish.coronal import coronal_picture
 from dapatlas.publish.stats_report import Picture, stats_report
-from dapatlas.refine import sex_of, sex_tables
 from dapatlas.volumes import read_label_map, read_volume
 
 STAGE = "stats"

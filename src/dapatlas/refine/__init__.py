@@ -5,18 +5,12 @@
 """
 
 from dapatlas.refine.guideline import Guideline
-from dapatlas.refine.patients import SUBJECTS, SexTable, read_sex_table, sex_of, sex_tables
 from dapatlas.refine.refine import refine
 from dapatlas.refine.settings import GUIDELINES, RefineSettings
 
 __all__ = [
     "GUIDELINES",
-    "SUBJECTS",
     "Guideline",
     "RefineSettings",
-    "SexTable",
-    "read_sex_table",
     "refine",
-    "sex_of",
-    "sex_tables",
 ]

@@ -21,11 +21,11 @@ from dapatlas.check.codes import Code
 from dapatlas.dataset import Case, Dataset
 from dapatlas.dataset.digests import place_of, sha256_of
 from dapatlas.dataset.reports import report_file
+from dapatlas.dataset.subjects import SexTable, sex_of, sex_tables
 from dapatlas.files import write_json
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import Sex, dap
 from dapatlas.locations import HIDDEN
-from dapatlas.refine import SexTable, sex_of, sex_tables
 
 CASES = "cases.json"  # name of the file that remembers, beside the coarse volumes
 CACHE = Path(HIDDEN, "review-cases.json")  # in the data set; only saves time

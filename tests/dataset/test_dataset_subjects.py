@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dapatlas.dataset.subjects import read_sex_table, sex_of
 from dapatlas.errors import BadFileError
 from dapatlas.labels import Sex
-from dapatlas.refine import read_sex_table, sex_of
 
 
 def table(folder: Path, text: str) -> Path:

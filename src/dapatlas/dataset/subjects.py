@@ -1,4 +1,4 @@
-"""Who is a woman and who a man, by tables."""
+"""What a data set knows of its subjects: who is a woman and who a man, by tables."""
 
 from __future__ import annotations
 
