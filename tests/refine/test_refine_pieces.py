@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dapatlas.refine.pieces import Pieces, Reason
+from dapatlas.refine.piece import Reason
+from dapatlas.refine.pieces import Pieces
 
 SHAPE = (7, 6, 8)
 SPACING = (1.5, 2.0, 3.0)

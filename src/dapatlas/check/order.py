@@ -19,7 +19,7 @@ from dapatlas.check.judged import judged
 from dapatlas.check.measured_case import MeasuredCase
 from dapatlas.findings import Finding
 from dapatlas.refine.landmarks import VERTEBRAE, Column, column
-from dapatlas.refine.pieces import Piece
+from dapatlas.refine.piece import Piece
 
 TOLERANCE_MM = 3.0  # and a voxel: as far the wrong way round is no contradiction
 REVERSED_SHARE = (

@@ -22,7 +22,7 @@ from dapatlas.check.rib_lengths import way_mm
 from dapatlas.findings import Finding
 from dapatlas.labels import Side
 from dapatlas.refine.landmarks import FIRST_THORACIC, VERTEBRAE, Column, column
-from dapatlas.refine.pieces import Piece
+from dapatlas.refine.piece import Piece
 from dapatlas.refine.rib_heads import RIBS, RibHead, anatomical_number, rib_heads, rib_name
 
 SIDES = (Side.LEFT, Side.RIGHT)

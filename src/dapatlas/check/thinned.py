@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from dapatlas.labels import LabelScheme
 from dapatlas.refine.anatomy import FILLING, Anatomy
-from dapatlas.refine.pieces import Piece, Pieces
+from dapatlas.refine.piece import Piece
+from dapatlas.refine.pieces import Pieces
 from dapatlas.volumes import Box
 
 THIN_MM = 2.0  # voxels are left out while those that stay are no farther apart

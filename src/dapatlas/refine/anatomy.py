@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from dapatlas.findings import Severity
 from dapatlas.labels import LabelScheme, Sex, Structure, dap
-from dapatlas.refine.pieces import Piece, Pieces
+from dapatlas.refine.piece import Piece
+from dapatlas.refine.pieces import Pieces
 from dapatlas.volumes import Box
 
 # What fills the space between structures, in every number of pieces.

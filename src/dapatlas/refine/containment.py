@@ -13,7 +13,7 @@ from pydantic import Field
 from dapatlas.refine.anatomy import BESIDE, Anatomy
 from dapatlas.refine.guideline import Guideline, Thresholds
 from dapatlas.refine.landmarks import VERTEBRAE, Column, column
-from dapatlas.refine.pieces import Piece, Reason
+from dapatlas.refine.piece import Piece, Reason
 from dapatlas.volumes import connected
 
 HEART = (

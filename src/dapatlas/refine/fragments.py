@@ -16,7 +16,7 @@ from dapatlas.labels import Structure, TissueClass
 from dapatlas.refine.anatomy import Anatomy
 from dapatlas.refine.guideline import Guideline, Thresholds
 from dapatlas.refine.landmarks import VERTEBRAE, column
-from dapatlas.refine.pieces import Piece, Reason
+from dapatlas.refine.piece import Piece, Reason
 from dapatlas.refine.rib_heads import RIBS
 from dapatlas.volumes import connected
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dapatlas.refine.anatomy import Anatomy, while_unchanged
-from dapatlas.refine.pieces import Piece
+from dapatlas.refine.piece import Piece
 from dapatlas.volumes import Box
 
 Floats = NDArray[np.float64]

@@ -23,7 +23,7 @@ from dapatlas.labels import Side
 from dapatlas.refine.anatomy import Anatomy
 from dapatlas.refine.guideline import Guideline, Thresholds
 from dapatlas.refine.landmarks import MidPlane, mid_plane
-from dapatlas.refine.pieces import Mask, Piece, Reason
+from dapatlas.refine.piece import Mask, Piece, Reason
 from dapatlas.volumes import connected
 
 NOT_BY_PLACE = ("heart_",)

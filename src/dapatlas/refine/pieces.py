@@ -15,80 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dapatlas.refine.piece import Change, Contacts, Labels, Mask, Piece, Points, Reason, size_then_place
 from dapatlas.volumes import Box, Grid, components, connected, hull, overlap, padded, remap
 
-Mask = NDArray[np.bool_]
-Labels = NDArray[np.uint8]
-Points = NDArray[np.float64]
-
 FIRST_PAD_VOXELS = 2  # how far around a piece its surroundings are looked for at first
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One connected piece of one structure, voxels that touch by corners included.
-
-    Attributes
-    ----------
-    number
-        Its value in :attr:`Pieces.numbers`.
-    label
-        Its structure.
-    voxels
-        Its size.
-    box
-        Slices that just hold it, in the axes of the pieces.
-    centre_mm
-        Mean of its voxels' positions (see :meth:`Pieces.points_mm`).
-    at_edge
-        Whether it reaches a face of the field of view, so that it may go on beyond.
-    """
-
-    number: int
-    label: int
-    voxels: int
-    box: Box
-    centre_mm: tuple[float, float, float]
-    at_edge: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Contacts:
-    """What lies within one voxel around a piece.
-
-    Attributes
-    ----------
-    labels
-        Label to number of voxels; 0 is the background.
-    pieces
-        Number of a neighbouring piece to number of its voxels.
-    """
-
-    labels: dict[int, int]
-    pieces: dict[int, int]
-
-    def share(self, label: int) -> float:
-        """The label's part of all that lies around, 0…1."""
-        return self.labels.get(label, 0) / max(1, sum(self.labels.values()))
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a label was changed: the code of the finding, and the words after "became X:"."""
-
-    code: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Voxels of one piece that went from one label to another; the box is in the axes of the pieces."""
-
-    reason: Reason
-    old: int
-    new: int
-    voxels: int
-    box: Box
 
 
 @dataclass(eq=False)
@@ -164,7 +94,7 @@ class Pieces:
         return self._pieces.get(piece.number) is piece
 
     def __iter__(self) -> Iterator[Piece]:
-        return iter(sorted(self._pieces.values(), key=_size_then_place))
+        return iter(sorted(self._pieces.values(), key=size_then_place))
 
     def __len__(self) -> int:
         return len(self._pieces)
@@ -187,7 +117,7 @@ class Pieces:
     def of(self, *labels: int) -> list[Piece]:
         """The pieces of these labels, largest first."""
         numbers = [number for label in labels for number in self._by_label.get(label, ())]
-        return sorted((self._pieces[number] for number in numbers), key=_size_then_place)
+        return sorted((self._pieces[number] for number in numbers), key=size_then_place)
 
     def present(self) -> set[int]:
         """The labels that have a piece."""
@@ -350,7 +280,7 @@ class Pieces:
             centre_mm = [index * mm for index, mm in zip(centre, self.spacing, strict=True)]
             made.append(self._put(self._next, label, voxels, tight, centre_mm))
             self._next += 1
-        return sorted(made, key=_size_then_place)
+        return sorted(made, key=size_then_place)
 
     def _join_touching(self, number: int) -> None:
         """Make one of a piece and all of its label that it touches."""
@@ -438,8 +368,3 @@ def _measured(mask: Mask, box: Box) -> tuple[int, Box, list[float]]:
 def _counted(values: NDArray[Any], without: int | None = None) -> dict[int, int]:
     ids, counts = np.unique(values, return_counts=True)
     return {int(i): int(n) for i, n in zip(ids, counts, strict=True) if i != without}
-
-
-def _size_then_place(piece: Piece) -> tuple[float, ...]:
-    """Sort key: largest first; of equals, the one that starts further left, back, down."""
-    return (-piece.voxels, *(side.start for side in piece.box), *piece.centre_mm)

@@ -13,7 +13,8 @@ from dapatlas.errors import BadLabelsError, GridMismatchError
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme, Sex, crosswalk, dap
 from dapatlas.refine.anatomy import FILLING, Anatomy, Note
-from dapatlas.refine.pieces import Change, Labels, Pieces
+from dapatlas.refine.piece import Change, Labels
+from dapatlas.refine.pieces import Pieces
 from dapatlas.refine.settings import GUIDELINES, RefineSettings
 from dapatlas.volumes import Box, Grid, bounding_box, hull, remap, reorient
 

@@ -18,7 +18,7 @@ from dapatlas.labels import Region
 from dapatlas.refine.anatomy import Anatomy
 from dapatlas.refine.guideline import Guideline, Thresholds
 from dapatlas.refine.landmarks import VERTEBRAE, Column, column, mid_plane
-from dapatlas.refine.pieces import Piece, Reason
+from dapatlas.refine.piece import Piece, Reason
 
 # Of the chest, what never reaches above C6 to C7. Oesophagus, trachea, clavicles, ribs and vessels do.
 NEVER_IN_HEAD_OF_THORAX = (

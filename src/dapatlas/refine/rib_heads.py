@@ -15,7 +15,7 @@ import numpy as np
 from dapatlas.labels import Side
 from dapatlas.refine.anatomy import Anatomy, while_unchanged
 from dapatlas.refine.landmarks import FIRST_THORACIC, Column, column
-from dapatlas.refine.pieces import Piece
+from dapatlas.refine.piece import Piece
 from dapatlas.volumes import box_of_points, padded
 
 COSTAE = tuple(f"costa_{number}" for number in range(1, 13))  # costa_1 is the lowest: the twelfth rib

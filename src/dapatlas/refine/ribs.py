@@ -19,7 +19,7 @@ from dapatlas.labels import Side
 from dapatlas.refine.anatomy import Anatomy
 from dapatlas.refine.guideline import Guideline, Thresholds
 from dapatlas.refine.landmarks import FIRST_THORACIC, VERTEBRAE, Column, column
-from dapatlas.refine.pieces import Piece, Reason
+from dapatlas.refine.piece import Piece, Reason
 from dapatlas.refine.rib_heads import (
     RIBS,
     RibHead,

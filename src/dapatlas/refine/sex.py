@@ -11,7 +11,7 @@ from dapatlas.findings import Severity
 from dapatlas.labels import Sex
 from dapatlas.refine.anatomy import Anatomy
 from dapatlas.refine.guideline import Guideline, Thresholds
-from dapatlas.refine.pieces import Reason
+from dapatlas.refine.piece import Reason
 
 WORDS = {Sex.FEMALE: "a woman", Sex.MALE: "a man"}
 
