@@ -6,7 +6,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,10 +46,16 @@ class Site:
 
 
 @contextmanager
-def served(atlas: Path, database: str, cache: Path, mode: Mode = Mode.LOCAL) -> Iterator[Site]:
+def served(
+    atlas: Path,
+    database: str,
+    cache: Path,
+    mode: Mode = Mode.LOCAL,
+    compare: Mapping[str, Path] | None = None,
+) -> Iterator[Site]:
     """A server on a free port, in a thread of its own."""
     store = Store(connect(database), quick_passwords())
-    app = create_app(Settings(Dataset(atlas), cache, mode), store)
+    app = create_app(Settings(Dataset(atlas), cache, mode, compare or {}), store)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)

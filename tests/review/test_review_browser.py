@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from browser import CHROMIUM, DESKTOP, FLAGS, TABLET, Site, Watch, active, overflow, ready, saved, served
 
+from dapatlas.dataset import Dataset
 from dapatlas.labels import dap
 from dapatlas.phantom import ErrorKind, read_planted
 from dapatlas.review.accounts import Role
@@ -396,6 +397,50 @@ def test_a_box_is_drawn_and_marked(site: Site, watching: Callable[..., Watch]) -
     assert sorted(stop - start for start, stop in mark.box)[0] == 1  # drawn in a plane
 
 
+def test_a_second_map_and_the_structures_in_space_stand_beside_the_first(
+    atlas: Path, sqlite_url: str, cache: Path, watching: Callable[..., Watch], tmp_path: Path
+) -> None:
+    case = next(iter(Dataset(atlas))).id
+    read = read_label_map(atlas / f"masks/{case}.nii.gz")
+    other = np.where(read.array == dap()["liver"].id, dap()["spleen"].id, read.array).astype(np.uint8)
+    (tmp_path / "maps").mkdir()
+    write_label_map(tmp_path / f"maps/{case}.nii.gz", other, read.grid)
+    with served(atlas, sqlite_url, cache, compare={"rival": tmp_path / "maps"}) as site:
+        page = watching(site).case(case)
+        page.keyboard.press("d")
+        page.wait_for_selector(".solid-pane canvas")
+        page.keyboard.press("c")
+        page.wait_for_selector(".pane-title:text-is('rival')")
+        panes = page.eval_on_selector_all(".stage > .pane", "all => all.map((one) => one.className)")
+        assert panes == ["pane", "pane", "pane solid-pane"]
+
+        page.keyboard.press("/")
+        page.keyboard.type("liver")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".readout :text-is('beside: Spleen')")
+        assert page.inner_text(".readout .under") == "Liver"
+        liver = crosshair(page)
+        second = page.locator(".stage .surface").nth(1)
+        second.focus()
+        page.keyboard.press("PageUp")  # what is done in one is done in both
+        page.wait_for_function(
+            "before => !document.querySelector('.readout').innerText.includes(before)",
+            arg=", ".join(map(str, liver)),
+        )
+        (axis,) = (n for n in range(3) if crosshair(page)[n] != liver[n])
+        assert np.argmax(np.abs(read.grid.affine[2, :3])) == axis
+
+        page.focus(".add-mark")
+        page.keyboard.press("t")  # the other map in the first pane
+        page.wait_for_function("() => document.querySelector('.pane-title').textContent === 'rival'")
+        page.wait_for_selector(".readout .under:has-text('Spleen')")
+        page.keyboard.press("t")
+        page.keyboard.press("c")
+        page.keyboard.press("d")
+        page.wait_for_function("() => document.querySelectorAll('.stage > .pane').length === 1")
+        page.wait_for_selector(".readout .under:has-text('Liver')")
+
+
 def test_readings_are_blind_and_an_adjudicator_settles_them(
     site: Site, watching: Callable[..., Watch]
 ) -> None:
@@ -566,6 +611,28 @@ def test_533_cases_are_filtered_at_once(site: Site, watching: Callable[..., Watc
     assert took < 2000  # 0.2 s on an idle machine
     page.keyboard.press("End")
     assert active(page, "it.dataset.case") == "AutoPET_0532"
+
+
+def test_the_three_decisions_stand_in_one_row_on_a_tablet(site: Site, watching: Callable[..., Watch]) -> None:
+    page = watching(site, pictures=False, viewport=TABLET).case(site.cases[0])
+    boxes = page.evaluate(
+        """() => {
+            const panel = document.querySelector(".panel-verdict");
+            panel.style.paddingRight = `${parseFloat(getComputedStyle(panel).paddingRight) + 15}px`; // a scrollbar
+            const lines = (it) => new Set([...it.getClientRects()].map((rect) => rect.top)).size;
+            return [...document.querySelectorAll(".decisions button")].map((button) => {
+                const words = document.createRange();
+                words.selectNodeContents(button.querySelector(".word"));
+                const { top, right } = button.getBoundingClientRect();
+                return { words: button.textContent, lines: lines(words), top, right, room: button.scrollWidth <= button.clientWidth };
+            });
+        }"""
+    )
+    assert ["With remarks" in box["words"] for box in boxes] == [False, True, False]
+    assert {box["lines"] for box in boxes} == {1}
+    assert len({box["top"] for box in boxes}) == 1
+    assert all(box["room"] for box in boxes)
+    assert max(box["right"] for box in boxes) <= TABLET["width"]
 
 
 VIEWS = {

@@ -146,7 +146,7 @@ def test_the_array_axis_along_each_axis_of_the_world(axes: str) -> None:
     tilt = np.eye(4)
     tilt[:3, :3] = nib.eulerangles.euler2mat(0.35, 0.2, -0.1)
     told = js(
-        'import { axisAlong } from "./viewer/overlay.js"; tell([0, 1, 2].map((world) => axisAlong(m, world)));',
+        'import { axisAlong } from "./viewer/grid.js"; tell([0, 1, 2].map((world) => axisAlong(m, world)));',
         m=(tilt @ affine).tolist(),
     )
     codes = nib.orientations.io_orientation(tilt @ affine)[:, 0].astype(int).tolist()
@@ -154,8 +154,29 @@ def test_the_array_axis_along_each_axis_of_the_world(axes: str) -> None:
 
 
 def test_boxes_between_two_corners_hold_both() -> None:
-    told = js('import { boxOf } from "./viewer/overlay.js"; tell(boxOf([5, 2, 9], [3, 2, 11]));')
+    told = js('import { boxOf } from "./viewer/grid.js"; tell(boxOf([5, 2, 9], [3, 2, 11]));')
     assert told == [[3, 6], [2, 3], [9, 12]]
+
+
+@pytest.mark.parametrize("world", [0, 1, 2])
+def test_a_step_goes_along_its_axis_of_the_world_and_the_cross_stays_inside(
+    oblique: np.ndarray[Any, Any], world: int
+) -> None:
+    told = js(
+        """import { Grid } from "./viewer/grid.js";
+        const grid = new Grid({ shape: [7, 9, 11], affine: m });
+        const there = grid.stepped([3, 4, 5], world, 2);
+        tell([there, grid.voxelAt(grid.mmOf(there)), grid.inside([-3, 4.4, 20]), grid.voxelAt(grid.mmOf([3.3, 3.6, 5])), grid.middle]);""",
+        m=oblique.tolist(),
+        world=world,
+    )
+    there, again, inside, nearest, middle = told
+    way = nib.affines.apply_affine(oblique, there) - nib.affines.apply_affine(oblique, [3, 4, 5])
+    assert int(np.abs(way).argmax()) == world
+    assert way[world] > 0
+    assert np.abs(np.subtract(there, [3, 4, 5])).sum() == 2
+    assert again == there
+    assert (inside, nearest, middle) == ([0, 4, 10], [3, 4, 5], [3, 4, 5])
 
 
 @pytest.mark.parametrize(

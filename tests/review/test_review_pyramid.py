@@ -24,7 +24,7 @@ from dapatlas.review.pyramid import (
     coarse_labels,
     coarse_steps,
     factors_of,
-    places,
+    structure_places,
 )
 from dapatlas.volumes import (
     Grid,
@@ -115,7 +115,7 @@ def test_centres_lie_in_the_structures_and_measures_are_right():
     labels[8:22, 8:22, 8:22] = 0  # a shell: its centroid is not in it
     labels[14, 15, 16] = 3
     grid = Grid(labels.shape, OBLIQUE)
-    shell, dot = places(labels, grid)
+    shell, dot = structure_places(labels, grid)
     assert labels[shell.center] == 1
     assert shell.box == ((5, 25), (5, 25), (5, 25))
     assert shell.ml == pytest.approx((20**3 - 14**3) * abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000)
@@ -147,7 +147,9 @@ def test_levels_are_files_with_the_right_grids_and_the_last_is_the_source(source
 def test_what_was_made_is_kept_until_the_content_changes(source: Path, tmp_path: Path, monkeypatch):
     made_of = []
     monkeypatch.setattr(
-        files_module, "_made", lambda *a, real=files_module._made: made_of.append(a[4]) or real(*a)
+        files_module,
+        "make_levels",
+        lambda *a, real=files_module.make_levels: made_of.append(a[4]) or real(*a),
     )
     cache = tmp_path / "cache"
     first = layer_files(source, "labels", cache, "one", "map")
@@ -166,7 +168,9 @@ def test_what_was_made_is_kept_until_the_content_changes(source: Path, tmp_path:
 
 def test_many_who_ask_at_once_have_it_made_once(source: Path, tmp_path: Path, monkeypatch):
     made, start = [], threading.Barrier(8)
-    monkeypatch.setattr(files_module, "_made", lambda *a, real=files_module._made: made.append(1) or real(*a))
+    monkeypatch.setattr(
+        files_module, "make_levels", lambda *a, real=files_module.make_levels: made.append(1) or real(*a)
+    )
 
     def ask(_: int) -> str:
         start.wait()

@@ -8,49 +8,24 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from threading import BoundedSemaphore
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dapatlas.dataset.digests import place_of, sha256_of
 from dapatlas.errors import BadFileError
 from dapatlas.files import write_json
 from dapatlas.locations import HIDDEN, user_cache
-from dapatlas.review.pyramid import (
-    Place,
-    block_mean,
-    coarse_grid,
-    coarse_labels,
-    coarse_steps,
-    factors_of,
-    places,
-)
-from dapatlas.volumes import (
-    Grid,
-    Header,
-    measure,
-    read_header,
-    read_label_map,
-    read_volume,
-    write_label_map,
-    write_volume,
-)
-from dapatlas.volumes.gzipped import is_gzipped
+from dapatlas.review.level_files import VolumeKind, make_levels
+from dapatlas.review.pyramid import StructurePlace
+from dapatlas.volumes import Grid
 
 FORMAT = 1  # of what is kept; what has another number is made anew
 FOLDER = Path(HIDDEN) / "review"
 VOLUMES = "volumes"
-CT_TYPES = ("uint8", "int16", "uint16", "int32", "float32")  # that browsers show as they are
-NIFTI_1 = 348  # bytes of its header, which the pages read
-LABEL_TYPES = ("uint8", "int16", "uint16")
-MAKING = BoundedSemaphore(2)  # volumes in memory at a time, however many cases are opened
 TRIES = 3  # while somebody writes to the source
-
-Kind = Literal["ct", "labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +35,12 @@ class Level:
     Attributes
     ----------
     step
-        4, 2, or 1 for the volume itself; short axes are made less coarse than that.
+        How many voxels of the volume one of its voxels stands for along each axis: 4, 2, or 1 for the volume itself;
+        fewer along short axes.
     path
         A ``.nii.gz``.
     shape, spacing_mm
-        Of its grid.
+        Of its grid, along i, j, k of the file; the spacing in mm.
     bytes
         Size of the file.
     """
@@ -95,7 +71,7 @@ class LayerFiles:
     sha256: str
     grid: Grid
     levels: tuple[Level, ...]
-    places: tuple[Place, ...]
+    places: tuple[StructurePlace, ...]
 
 
 def cache_folder(dataset: Path, wanted: Path | None = None) -> Path:
@@ -114,7 +90,7 @@ def cache_folder(dataset: Path, wanted: Path | None = None) -> Path:
     return user_cache() / "review" / key
 
 
-def layer_files(source: Path, kind: Kind, cache: Path, case: str, layer: str) -> LayerFiles:
+def layer_files(source: Path, kind: VolumeKind, cache: Path, case: str, layer: str) -> LayerFiles:
     """The files of one layer of a case; made if they are not there, once for all who ask at a time.
 
     What was made of an earlier content of the source goes.
@@ -151,8 +127,7 @@ def layer_files(source: Path, kind: Kind, cache: Path, case: str, layer: str) ->
             digest = sha256_of(source)
             row = _kept_row(folder, layer, digest)
             if row is None:
-                with MAKING:
-                    row = _made(source, kind, folder, layer, digest)
+                row = {"format": FORMAT, **make_levels(source, kind, folder, layer, digest)}
             if _place(source) == place:
                 write_json(folder / f"{layer}.json", row | {"place": place})
                 _drop_others(folder, layer, digest)
@@ -169,6 +144,11 @@ def _place(source: Path) -> list[Any]:
 
 def known_files(source: Path, cache: Path, case: str, layer: str) -> LayerFiles | None:
     """The files of one layer, if they are there and the source is the very file that they were made from.
+
+    Returns
+    -------
+    LayerFiles or None
+        ``None`` where they are to be made, anew perhaps.
 
     Raises
     ------
@@ -218,86 +198,11 @@ def _from_row(row: dict[str, Any], folder: Path, source: Path) -> LayerFiles:
     )
 
 
-def _place_from(row: dict[str, Any]) -> Place:
+def _place_from(row: dict[str, Any]) -> StructurePlace:
     i, j, k = ((start, stop) for start, stop in row["box"])
-    return Place(
+    return StructurePlace(
         row["id"], row["voxels"], row["ml"], (i, j, k), tuple(row["center"]), tuple(row["center_mm"])
     )
-
-
-def _made(source: Path, kind: Kind, folder: Path, layer: str, digest: str) -> dict[str, Any]:
-    """Make the coarse files of a layer, and tell what there is."""
-    volume = read_volume(source) if kind == "ct" else read_label_map(source)
-    array, grid = volume.array, volume.grid
-    found = measure(array, grid) if kind == "labels" else None
-    levels = []
-    for step in coarse_steps(grid.shape):
-        factors = factors_of(grid.shape, step)
-        coarse = block_mean(array, factors) if found is None else coarse_labels(array, factors, found)
-        levels.append(_written(folder, layer, digest, step, _plain(coarse), coarse_grid(grid, factors), kind))
-    if browser_reads(source, kind, read_header(source)[1], grid):
-        levels.append(_level(1, None, grid, source.stat().st_size))
-    else:
-        levels.append(_written(folder, layer, digest, 1, _plain(array), grid, kind))
-    said = [] if found is None else [asdict(each) for each in places(array, grid, found)]
-    return {
-        "format": FORMAT,
-        "sha256": digest,
-        "shape": list(grid.shape),
-        "affine": grid.affine.tolist(),
-        "levels": levels,
-        "places": said,
-    }
-
-
-def browser_reads(source: Path, kind: Kind, header: Header, grid: Grid) -> bool:
-    """Whether a browser shows a file just as we read it: type, scale, place in the world."""
-    types = CT_TYPES if kind == "ct" else LABEL_TYPES
-    dtype = header.get_data_dtype()
-    slope, inter = header.get_slope_inter()
-    # where both forms are given the browser takes that of the larger code, nibabel the sform
-    sform, qform = int(header["sform_code"]), int(header["qform_code"])
-    shown = header.get_qform() if qform > sform else header.get_sform()
-    return bool(
-        source.name.endswith(".nii.gz")
-        and is_gzipped(source)
-        and int(header["sizeof_hdr"]) == NIFTI_1
-        and dtype.newbyteorder("=").name in types
-        and dtype.newbyteorder("<") == dtype
-        and len(header.get_data_shape()) == 3
-        and (kind == "ct" or (slope, inter) in ((None, None), (1, 0)))
-        and max(sform, qform) > 0
-        and np.allclose(shown, grid.affine, rtol=0, atol=1e-3)
-    )
-
-
-def _plain(array: NDArray[Any]) -> NDArray[Any]:
-    """In a type that browsers read."""
-    if array.dtype.name in CT_TYPES:
-        return array
-    if array.dtype.kind in "iu":
-        low, high = int(array.min(initial=0)), int(array.max(initial=0))
-        fits = np.iinfo(np.int16).min <= low and high <= np.iinfo(np.int16).max
-        return array.astype(np.int16 if fits else np.int32)
-    return array.astype(np.float32)
-
-
-def _written(
-    folder: Path, layer: str, digest: str, step: int, array: NDArray[Any], grid: Grid, kind: Kind
-) -> dict[str, Any]:
-    path = folder / f"{layer}-{digest[:16]}-{step}.nii.gz"
-    (write_volume if kind == "ct" else write_label_map)(path, array, grid)
-    return _level(step, path.name, grid, path.stat().st_size)
-
-
-def _level(step: int, file: str | None, grid: Grid, size: int) -> dict[str, Any]:
-    return {
-        "step": step,
-        "file": file,
-        "shape": list(grid.shape),
-        "spacing_mm": list(grid.spacing),
-        "bytes": size,
-    }
 
 
 def _drop_others(folder: Path, layer: str, digest: str) -> None:

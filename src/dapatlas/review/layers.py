@@ -14,7 +14,8 @@ from dapatlas.dataset.case import MASKS
 from dapatlas.dataset.names import SUFFIXES
 from dapatlas.dataset.reports import read_report
 from dapatlas.errors import DapatlasError
-from dapatlas.review.layer_files import Kind, LayerFiles, known_files, layer_files
+from dapatlas.review.layer_files import LayerFiles, known_files, layer_files
+from dapatlas.review.level_files import VolumeKind
 from dapatlas.volumes import Grid
 
 CT, MAP, BEFORE = "ct", "map", "before"
@@ -47,7 +48,7 @@ class Layer:
 
     name: str
     title: str
-    kind: Kind
+    kind: VolumeKind
     source: Path
     files: LayerFiles | None = None
     error: str = ""

@@ -20,7 +20,7 @@ Index = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StructurePlace:
     """Where a structure is in a map.
 
     Attributes
@@ -28,13 +28,13 @@ class Place:
     id
         Its number in the map.
     voxels, ml
-        How large it is.
+        How large it is, in voxels and in millilitres.
     box
-        Start and stop along i, j, k, stop exclusive.
+        Start and stop along i, j, k of the file, stop exclusive.
     center
-        One of its voxels, near its centroid.
+        One of its voxels, near its centroid: i, j, k.
     center_mm
-        The same place in the world.
+        The same place in the world, x, y, z in mm (NIfTI's RAS+).
     """
 
     id: int
@@ -46,7 +46,13 @@ class Place:
 
 
 def factors_of(shape: tuple[int, int, int], step: int) -> Factors:
-    """How many voxels along each axis make one of the coarse level: ``step``, or less on short axes."""
+    """How many voxels along i, j, k make one of the coarse level: ``step``, or less on short axes.
+
+    Examples
+    --------
+    >>> factors_of((512, 512, 100), 4)
+    (4, 4, 2)
+    """
     i, j, k = (
         next(f for f in (4, 2, 1) if f <= step and (f == 1 or -(-n // f) >= LEAST_VOXELS)) for n in shape
     )
@@ -54,7 +60,13 @@ def factors_of(shape: tuple[int, int, int], step: int) -> Factors:
 
 
 def coarse_steps(shape: tuple[int, int, int]) -> tuple[int, ...]:
-    """The levels that are worth having, coarsest first: none twice, and none that is the volume itself."""
+    """The levels that are worth having, coarsest first: none twice, and none that is the volume itself.
+
+    Examples
+    --------
+    >>> coarse_steps((512, 512, 390)), coarse_steps((90, 90, 60))
+    ((4, 2), ())
+    """
     kept: dict[Factors, int] = {}
     for step in reversed(STEPS):
         kept.setdefault(factors_of(shape, step), step)
@@ -75,6 +87,13 @@ def coarse_grid(grid: Grid, factors: Factors) -> Grid:
 
 def block_mean(array: NDArray[Any], factors: Factors) -> NDArray[Any]:
     """Mean of each block, of those of its voxels that there are; whole numbers stay whole, in the same type.
+
+    Parameters
+    ----------
+    array
+        A volume, shape (i, j, k).
+    factors
+        Voxels of a block along each axis.
 
     Returns
     -------
@@ -109,6 +128,11 @@ def coarse_labels(label_map: NDArray[Any], factors: Factors, found: Measurements
         Voxels of a block along each axis.
     found
         What was measured of the map.
+
+    Returns
+    -------
+    ndarray
+        Of the coarse grid's shape and the map's type, Fortran order.
     """
     picks = [
         np.minimum(np.arange(0, n, f) + f // 2, n - 1) for n, f in zip(label_map.shape, factors, strict=True)
@@ -134,17 +158,19 @@ def _lay(out: NDArray[Any], label_map: NDArray[Any], each: Measurement, factors:
     out[np.unravel_index(best, out.shape, order="F")] = each.id
 
 
-def places(label_map: NDArray[Any], grid: Grid, found: Measurements | None = None) -> tuple[Place, ...]:
+def structure_places(
+    label_map: NDArray[Any], grid: Grid, found: Measurements | None = None
+) -> tuple[StructurePlace, ...]:
     """Where each structure of a map is, background left out, in the order of ids.
 
     Parameters
     ----------
     label_map
-        Unsigned integers of the grid's shape.
+        Unsigned integers of the grid's shape (i, j, k).
     grid
         Of the map.
     found
-        What was measured of the map, where it was.
+        What was measured of the map; measured here when ``None``.
     """
     said = []
     for each in measure(label_map, grid) if found is None else found:
@@ -152,7 +178,7 @@ def places(label_map: NDArray[Any], grid: Grid, found: Measurements | None = Non
             i, j, k = ((side.start, side.stop) for side in each.box)
             center = _voxel_inside(label_map, each, grid)
             x, y, z = grid.to_world(center).tolist()
-            said.append(Place(each.id, each.voxels, each.ml, (i, j, k), center, (x, y, z)))
+            said.append(StructurePlace(each.id, each.voxels, each.ml, (i, j, k), center, (x, y, z)))
     return tuple(said)
 
 

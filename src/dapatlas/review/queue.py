@@ -19,7 +19,7 @@ LEAST_APART = 0.005  # less is 0 % in words
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuedCase:
     """A case's place in the queue, and why it stands there, in words."""
 
     case: str
@@ -42,7 +42,7 @@ class Next:
     left: int
 
 
-def planned(facts: Mapping[str, CaseFacts], plan: Plan) -> tuple[Place, ...]:
+def planned(facts: Mapping[str, CaseFacts], plan: Plan) -> tuple[QueuedCase, ...]:
     """The cases that a plan wants read, in its order.
 
     Worst first: by errors, then outliers of the cohort, then how far experts were apart, then warnings; what is equal
@@ -51,9 +51,9 @@ def planned(facts: Mapping[str, CaseFacts], plan: Plan) -> tuple[Place, ...]:
     """
     drawn = at_random(facts, plan.seed)[: plan.sample]
     if plan.order is Order.RANDOM:
-        return tuple(Place(case, f"drawn at random (seed {plan.seed})") for case in drawn)
+        return tuple(QueuedCase(case, f"drawn at random (seed {plan.seed})") for case in drawn)
     worst = sorted(drawn, key=lambda case: (_badness(facts[case]), case))
-    return tuple(Place(case, why_bad(facts[case])) for case in worst)
+    return tuple(QueuedCase(case, why_bad(facts[case])) for case in worst)
 
 
 def at_random(cases: Iterable[str], seed: int) -> list[str]:

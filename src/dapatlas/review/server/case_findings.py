@@ -13,7 +13,7 @@ from dapatlas.errors import BadFileError
 from dapatlas.findings import Finding
 from dapatlas.review.case_index import CaseFacts
 from dapatlas.review.layer_files import LayerFiles
-from dapatlas.review.server.schemas import FindingBody
+from dapatlas.review.server.schemas.cases import FindingBody
 
 Source = Literal["check", "build"]
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from dapatlas.errors import DapatlasError
 from dapatlas.review.accounts import AccountError
 from dapatlas.review.database.connect import DatabaseError
-from dapatlas.review.server.schemas import ErrorBody
+from dapatlas.review.server.schemas.common import ErrorBody
 from dapatlas.review.verdict import BadVerdictError
 
 log = logging.getLogger("dapatlas.review")

@@ -13,17 +13,10 @@ from dapatlas.review.layer_files import LayerFiles
 from dapatlas.review.layers import Layer
 from dapatlas.review.outcome import DECIDED, Outcome, State, is_stale, outcome_of
 from dapatlas.review.plan import Claim
-from dapatlas.review.server.schemas import (
-    AlsoRead,
-    CaseRow,
-    GridBody,
-    LayerBody,
-    LevelBody,
-    Scheme,
-    SchemeStructure,
-    StructureBody,
-    VerdictBody,
-)
+from dapatlas.review.server.schemas.cases import GridBody, LayerBody, LevelBody, StructureBody
+from dapatlas.review.server.schemas.queue import CaseRow
+from dapatlas.review.server.schemas.session import Scheme, SchemeStructure
+from dapatlas.review.server.schemas.verdicts import AlsoRead, VerdictBody
 from dapatlas.review.verdict import Kind, Verdict
 from dapatlas.volumes import Grid
 

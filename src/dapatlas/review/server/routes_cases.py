@@ -29,7 +29,8 @@ from dapatlas.review.server.present import (
     verdict_body,
     version_of,
 )
-from dapatlas.review.server.schemas import CaseDetail, Cases, PlanBody
+from dapatlas.review.server.schemas.cases import CaseDetail
+from dapatlas.review.server.schemas.queue import Cases, PlanBody
 from dapatlas.review.verdict import Kind
 
 router = APIRouter(prefix="/api/cases", tags=["cases"])

@@ -11,7 +11,7 @@ from dapatlas.review.export import MEDIA_TYPES, Format, exported
 from dapatlas.review.progress import progress_of
 from dapatlas.review.server.access import Adjudicating, Asking, Shared
 from dapatlas.review.server.errors import answers
-from dapatlas.review.server.schemas import ProgressBody
+from dapatlas.review.server.schemas.progress import ProgressBody
 
 router = APIRouter(prefix="/api", tags=["progress"])
 

@@ -10,7 +10,7 @@ from dapatlas.review.queue import Next, next_case
 from dapatlas.review.server.access import Administering, Asking, Shared, need
 from dapatlas.review.server.context import Review, utc_now
 from dapatlas.review.server.errors import answers
-from dapatlas.review.server.schemas import NextAsked, NextBody, PlanBody
+from dapatlas.review.server.schemas.queue import NextAsked, NextBody, PlanBody
 from dapatlas.review.verdict import Kind
 
 router = APIRouter(prefix="/api/queue", tags=["queue"])

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from dapatlas.review.accounts import AccountError
 from dapatlas.review.server.access import Administering, Shared, Token
 from dapatlas.review.server.errors import Refusal, answers
-from dapatlas.review.server.schemas import NewReader, ReaderBody, ReaderChange, Readers
+from dapatlas.review.server.schemas.readers import NewReader, ReaderBody, ReaderChange, Readers
 
 router = APIRouter(prefix="/api/readers", tags=["readers"])
 

@@ -10,7 +10,7 @@ from dapatlas.review.server.access import COOKIE, Asking, Shared, Token
 from dapatlas.review.server.context import Review
 from dapatlas.review.server.errors import Refusal, answers
 from dapatlas.review.server.present import scheme_body
-from dapatlas.review.server.schemas import DatasetNow, LoginAsked, ReaderNow, Scheme, Session
+from dapatlas.review.server.schemas.session import DatasetNow, LoginAsked, ReaderNow, Scheme, Session
 from dapatlas.review.server.settings import Mode
 
 router = APIRouter(prefix="/api", tags=["session"])

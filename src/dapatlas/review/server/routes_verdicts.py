@@ -15,7 +15,7 @@ from dapatlas.review.server.access import Adjudicating, Asking, Shared, need
 from dapatlas.review.server.context import Review, utc_now
 from dapatlas.review.server.errors import Refusal, answers
 from dapatlas.review.server.present import also_read, verdict_body
-from dapatlas.review.server.schemas import (
+from dapatlas.review.server.schemas.verdicts import (
     AlsoRead,
     ClaimBody,
     ClaimedBody,

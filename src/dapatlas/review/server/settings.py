@@ -28,7 +28,7 @@ class Settings:
     dataset
         What is reviewed; its scheme tells what the numbers of every map mean.
     cache
-        Folder for coarse volumes; see :func:`dapatlas.review.pyramid.cache_folder`.
+        Folder for coarse volumes; see :func:`dapatlas.review.layer_files.cache_folder`.
     mode
         Who may come in.
     compare

@@ -20,7 +20,7 @@ let menuOpen = false;
 let shownHash = "";
 
 /** Which page a hash means. */
-export function route(hash) {
+function route(hash) {
   const found = /^#\/case\/(.+)$/.exec(hash);
   if (found) {
     const id = decoded(found[1]);

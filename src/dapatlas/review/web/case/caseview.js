@@ -126,7 +126,7 @@ class CasePage {
   // What the lists ask for
 
   goToStructure({ center, center_mm: mm, name, title }) {
-    this.#viewer?.showFinding(null);
+    if (this.#viewer) this.#viewer.places.finding = null;
     if (center) this.#viewer?.goToVoxel(center);
     else this.#viewer?.goTo(mm);
     if (this.#viewer?.look.only) this.#viewer.only(name);
@@ -144,7 +144,7 @@ class CasePage {
     announce(this.findings.spoken());
     if (!viewer) return;
     const structure = this.detail.structures.find((one) => one.name === finding.structure);
-    viewer.showFinding(finding);
+    viewer.places.finding = finding;
     if (finding.place_mm) viewer.goTo(finding.place_mm);
     else if (finding.box) viewer.goTo(middle(finding.box, this.detail.grid.affine));
     else if (structure) viewer.goToVoxel(structure.center);
@@ -153,7 +153,7 @@ class CasePage {
   // Keys and buttons
 
   acts = {
-    outline: () => this.#look((viewer) => (viewer.outline = !viewer.outline)),
+    outline: () => this.#look((viewer) => (viewer.outline = !viewer.look.outline)),
     hideOthers: () => this.#look((viewer) => this.#hideOthers(viewer)),
     toggleMap: () => this.#look((viewer) => this.#toggleMap(viewer)),
     compare: (name) => this.#look((viewer) => viewer.compare(name ? "map" : viewer.layer, name)),

@@ -1,7 +1,7 @@
 // The scheme's colours, as the graphics card and NiiVue want them.
 
 /** "#rrggbb" as three numbers from 0 to 255. */
-export function channels(hex) {
+function channels(hex) {
   return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 }
 

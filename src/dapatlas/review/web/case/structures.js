@@ -115,7 +115,7 @@ export class StructureList {
 }
 
 /** A volume with as many figures as it deserves. */
-export function millilitres(ml) {
+function millilitres(ml) {
   const digits = ml < 1 ? 2 : ml < 100 ? 1 : 0;
   return `${ml.toFixed(digits)} ml`;
 }

@@ -1,7 +1,7 @@
 // Talking with the server: JSON in, JSON out, and every failure as one kind of error.
 
 /** What went wrong with a request; `status` 0 means that no answer came at all. */
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, code, detail, body = null, retryAfter = 0) {
     super(detail);
     this.name = "ApiError";
@@ -21,8 +21,8 @@ export class ApiError extends Error {
 const UNSAFE = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 /**
- * The one door to the server. Fires `session` when who is signed in has changed, `signed-out` when the server no
- * longer knows us, and `reader-changed` when another window has signed in as somebody else.
+ * The one door to the server. Fires `signed-out` when the server no longer knows us, and `reader-changed` when another
+ * window has signed in as somebody else.
  */
 class Api extends EventTarget {
   session = null;
@@ -41,10 +41,6 @@ class Api extends EventTarget {
 
   patch(path, body, options) {
     return this.#send("PATCH", path, body, options);
-  }
-
-  del(path, body, options) {
-    return this.#send("DELETE", path, body, options);
   }
 
   /** Ask who is signed in. */
@@ -70,7 +66,6 @@ class Api extends EventTarget {
 
   #hold(session) {
     this.session = session;
-    this.dispatchEvent(new CustomEvent("session", { detail: session }));
     return session;
   }
 

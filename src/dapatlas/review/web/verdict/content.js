@@ -1,7 +1,7 @@
 // What a reader edits: a decision, a text, marks. Plain values, never changed in place.
 import { DECISIONS, MARK_KINDS } from "../shell/words.js";
 
-export const EMPTY = Object.freeze({ decision: null, remarks: "", marks: Object.freeze([]) });
+const EMPTY = Object.freeze({ decision: null, remarks: "", marks: Object.freeze([]) });
 
 /** The content of a verdict or a revision; empty where there is none. */
 export function contentOf(verdict) {
@@ -42,7 +42,7 @@ function quoted(text) {
   return `say “${text.length > 120 ? `${text.slice(0, 120)} …` : text}”`;
 }
 
-export function markWords(mark, title) {
+function markWords(mark, title) {
   const note = mark.note ? ` (${mark.note.length > 80 ? `${mark.note.slice(0, 80)} …` : mark.note})` : "";
   return `${title(mark.structure)}, ${MARK_KINDS[mark.kind]?.toLowerCase() ?? mark.kind}${note}`;
 }

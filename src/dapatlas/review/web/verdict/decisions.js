@@ -23,10 +23,11 @@ export function decisions(panel) {
 function decision(panel, name) {
   const [word, drawing, key] = DECISIONS[name];
   const pressed = panel.content.decision === name;
+  const tone = pressed ? name : "";
   return html`<button type="button" class=${name} aria-pressed=${pressed} aria-label=${word} aria-keyshortcuts=${key.toUpperCase()}
     @click=${() => panel.decide(name)}>
-    <span class="word ${pressed ? name : ""}">${icon(drawing)} ${name === "remarks" ? "With remarks" : word}</span>
-    <kbd aria-hidden="true">${key.toUpperCase()}</kbd>
+    <span class="word ${tone}">${name === "remarks" ? "With remarks" : word}</span>
+    <span class="word ${tone}">${icon(drawing)} <kbd aria-hidden="true">${key.toUpperCase()}</kbd></span>
   </button>`;
 }
 

@@ -55,12 +55,12 @@ export class Marking {
   }
 
   async drawBox() {
-    if (!this.viewer?.drawBox) return;
+    if (!this.viewer) return;
     this.drawing = true;
     this.draw();
     announce("Draw a box over the picture; Escape leaves it");
     try {
-      const box = await this.viewer.drawBox();
+      const box = await this.viewer.places.drawBox();
       if (box) this.box = box;
       this.place = this.box ? "box" : "point";
     } finally {
@@ -209,7 +209,7 @@ function placeChoice(marking, set) {
         ><input type="radio" name="mark-place" .checked=${marking.place === place} @change=${() => set({ place })} /><span>${words}</span></label
       >`,
     )}
-    ${marking.viewer?.drawBox
+    ${marking.viewer
       ? html`<button type="button" aria-keyshortcuts="B" aria-pressed=${marking.drawing} @click=${() => void marking.drawBox()}>
           ${icon("box")} ${marking.drawing ? "Drag over the picture" : "Draw a box"} <kbd aria-hidden="true">B</kbd>
         </button>`

@@ -4,12 +4,12 @@ import { isEmpty } from "./content.js";
 import { html, icon, moment, nothing } from "../shell/html.js";
 
 export function notices(panel) {
-  return html`${panel.saving.state === "conflict" ? conflictNotice(panel) : nothing} ${mapNotice(panel)} ${claimNotice(panel)} ${newsNotice(panel)}`;
+  return html`${panel.saving.state === "conflict" ? conflictNotice(panel) : nothing} ${mapNotice(panel)} ${claimNotice(panel.others)} ${newsNotice(panel.others)}`;
 }
 
 function mapNotice(panel) {
   const { base, verdict } = panel.saving;
-  if (panel.mapChanged) return changed(panel);
+  if (panel.others.mapChanged) return changed(panel);
   return verdict?.stale && !isEmpty(base.content) ? stale(panel, verdict) : nothing;
 }
 
@@ -38,15 +38,11 @@ function claimNotice({ claimed }) {
   </p>`;
 }
 
-function newsNotice(panel) {
-  if (!panel.news.length) return nothing;
-  const told = panel.news.map((one) => `${one.reader} saved a verdict on this case at ${moment(one.saved_at)}`);
-  const understood = () => {
-    panel.news = [];
-    panel.draw();
-  };
+function newsNotice(others) {
+  if (!others.news.length) return nothing;
+  const told = others.news.map((one) => `${one.reader} saved a verdict on this case at ${moment(one.saved_at)}`);
   return html`<div class="notice row">
     <span class="grow">${icon("person")} ${told.join("; ")}.</span>
-    <button type="button" class="plain" @click=${understood}>Understood</button>
+    <button type="button" class="plain" @click=${() => others.understood()}>Understood</button>
   </div>`;
 }

@@ -1,6 +1,6 @@
 // What the reader says of a case: a decision, remarks, marks; saved by itself.
 import { adjudicationPanel, loadReadings } from "./adjudication.js";
-import { api, casePath } from "../shell/api.js";
+import { api } from "../shell/api.js";
 import { Autosave } from "./autosave.js";
 import { placeOf } from "./content.js";
 import { decisions, kinds } from "./decisions.js";
@@ -12,13 +12,14 @@ import { guardLeaving } from "../shell/leaving.js";
 import { markForm, markList, Marking } from "./marks.js";
 import { goToNext, reviewing } from "../pages/next.js";
 import { notices } from "./notices.js";
+import { Others } from "./others.js";
 import { saveLine, spoken } from "./save_line.js";
 import { DECISIONS, titled } from "../shell/words.js";
 
 const LOOK_MS = 45_000; // how often to see what others have done
 const CLAIM_MS = 10 * 60_000; // how often to say that one is still here
 
-/** Build the panel into `element`. Fires "verdict-saved" there with each verdict that is saved. */
+/** Build the panel into `element`. */
 export function mountVerdict(element, { detail, scheme, viewer }) {
   const panel = new VerdictPanel(element, detail, scheme, viewer);
   panel.begin();
@@ -33,10 +34,7 @@ class VerdictPanel {
     this.id = detail.case;
     this.title = (name) => titled(scheme, name);
     this.marking = new Marking(this);
-    this.claimed = null; // {by, until} where somebody else has the case
-    this.others = detail.also_read_by ?? [];
-    this.news = []; // who saved a verdict while we were here
-    this.mapChanged = false;
+    this.others = new Others(this);
     this.readings = null;
     this.busy = false;
     this.shut = [];
@@ -47,13 +45,13 @@ class VerdictPanel {
     this.element.className = "verdict";
     this.element.dataset.keys = "Verdict";
     this.shut.push(bind(this.element, this.keys()), guardLeaving({ unsaved: () => this.saving.unsaved, flush: () => this.saving.flush() }));
-    this.every(LOOK_MS, () => this.look());
-    this.every(CLAIM_MS, () => this.claim());
+    this.every(LOOK_MS, () => this.others.look());
+    this.every(CLAIM_MS, () => this.others.claim());
     this.listen(document, "visibilitychange", () => this.seen());
     this.listen(document, "add-mark", (event) => this.marking.openWith(event.detail ?? {}));
     if (this.viewer) this.listen(this.viewer, "moved", () => this.drawSoon());
     this.take(reviewing.kind);
-    this.claim();
+    this.others.claim();
   }
 
   close() {
@@ -61,7 +59,7 @@ class VerdictPanel {
     this.saving.flush();
     this.saving.close();
     for (const undo of this.shut) undo();
-    this.viewer?.showPlaces?.([]);
+    if (this.viewer) this.viewer.places.marks = [];
   }
 
   every(milliseconds, act) {
@@ -199,57 +197,13 @@ class VerdictPanel {
 
   onSaved(verdict) {
     this.detail[verdict.kind === "adjudication" ? "adjudication" : "verdict"] = verdict;
-    this.noteOthers(verdict.also_read_by ?? []);
-    this.mapChanged = verdict.stale;
-    this.element.dispatchEvent(new CustomEvent("verdict-saved", { detail: verdict, bubbles: true }));
+    this.others.saved(verdict);
     this.draw();
-  }
-
-  noteOthers(now) {
-    const before = new Map(this.others.map((one) => [one.reader, one.saved_at]));
-    const fresh = now.filter((one) => before.get(one.reader) !== one.saved_at);
-    this.others = now;
-    if (!fresh.length) return;
-    this.news = fresh;
-    announce(fresh.map((one) => `${one.reader} has saved a verdict on this case`).join(". "));
-    if (this.kind === "adjudication") this.loadReadings();
-    this.draw();
-  }
-
-  /** What have others done to this case meanwhile? */
-  async look() {
-    try {
-      const now = await api.get(casePath(this.id));
-      this.noteOthers(now.also_read_by ?? []);
-      if (now.map_sha256 !== this.detail.map_sha256) this.mapChanged = true;
-      this.noteOwn(this.kind === "adjudication" ? now.adjudication : now.verdict);
-      this.draw();
-    } catch {
-      // the next look, or the next save, tells
-    }
-  }
-
-  /** The same verdict may have been saved in another window. */
-  noteOwn(verdict) {
-    const { saving } = this;
-    if (!verdict || verdict.version <= saving.base.version || saving.unsaved || saving.state !== "clean") return;
-    saving.adopt(verdict);
-    toast("This verdict was changed in another window; that is what is shown now.");
   }
 
   seen() {
-    if (document.visibilityState === "visible") this.look();
+    if (document.visibilityState === "visible") this.others.look();
     else this.saving.flush();
-  }
-
-  async claim() {
-    try {
-      await api.post(casePath(this.id, "/claim"), {});
-      this.claimed = null;
-    } catch (error) {
-      if (error.code === "claimed") this.claimed = error.body;
-    }
-    this.draw();
   }
 
   draw() {
@@ -271,7 +225,7 @@ class VerdictPanel {
     const { marks } = this.content;
     if (marks === this.shownMarks) return;
     this.shownMarks = marks;
-    this.viewer?.showPlaces?.(marks.filter(placeOf).map(({ point, box, kind }) => (box ? { box, kind } : { point, kind })));
+    if (this.viewer) this.viewer.places.marks = marks.filter(placeOf).map(({ point, box, kind }) => (box ? { box, kind } : { point, kind }));
   }
 
   template() {

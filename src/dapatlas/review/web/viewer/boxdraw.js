@@ -1,5 +1,5 @@
 // Drawing a box: by dragging in a plane, or with Enter at two corners.
-import { boxOf } from "./overlay.js";
+import { boxOf } from "./grid.js";
 
 /** Listens for Escape wherever the focus is, until the box is drawn or given up. */
 export class BoxDrawing {

@@ -42,7 +42,7 @@ class Gesture {
     this.#tile = tile;
     this.plane = tile.axes.depth;
     this.#last = at;
-    this.#mode = this.#fingers.size > 1 ? "pinch" : modeOf(event, this.viewer.drawing);
+    this.#mode = this.#fingers.size > 1 ? "pinch" : modeOf(event, this.viewer.places.drawing);
     if (this.#mode === "place") this.viewer.place(tile.toFrac(...at), this.planes);
     if (this.#mode === "draw") this.viewer.draft(tile.toFrac(...at), tile.toFrac(...at), tile.axes.depth, this.planes);
     this.start = tile.toFrac(...at);
@@ -59,15 +59,15 @@ class Gesture {
     if (this.#mode === "place") this.viewer.place(this.#tile.toFrac(...at), this.planes);
     if (this.#mode === "draw") this.viewer.draft(this.start, this.#tile.toFrac(...at), this.#tile.axes.depth, this.planes);
     if (this.#mode === "window") this.viewer.adjustWindow(at[0] - x, at[1] - y);
-    if (this.#mode === "shift") this.viewer.shift(this.#tile.toFrac(x, y), this.#tile.toFrac(...at), this.planes);
+    if (this.#mode === "shift") this.viewer.panes.shift(this.#tile.toFrac(x, y), this.#tile.toFrac(...at), this.planes);
     this.#last = at;
   }
 
   up(event) {
     if (!this.#fingers.delete(event.pointerId)) return;
     if (this.#mode === "draw") {
-      if (event.type === "pointerup") this.viewer.drawn();
-      else this.viewer.cancelDrawing();
+      if (event.type === "pointerup") this.viewer.places.release();
+      else this.viewer.places.cancel();
     }
     if (!this.#fingers.size) this.#mode = null;
   }
@@ -79,8 +79,8 @@ class Gesture {
     const span = (a, b) => Math.max(10, Math.hypot(a[0] - b[0], a[1] - b[1]));
     const middle = [(at[0] + other[0]) / 2, (at[1] + other[1]) / 2];
     const before = [(was[0] + other[0]) / 2, (was[1] + other[1]) / 2];
-    this.viewer.magnify(span(at, other) / span(was, other), this.#tile.toFrac(...middle), this.planes);
-    this.viewer.shift(this.#tile.toFrac(...before), this.#tile.toFrac(...middle), this.planes);
+    this.viewer.panes.magnify(span(at, other) / span(was, other), this.#tile.toFrac(...middle), this.planes);
+    this.viewer.panes.shift(this.#tile.toFrac(...before), this.#tile.toFrac(...middle), this.planes);
   }
 
   wheel(event) {
@@ -90,7 +90,7 @@ class Gesture {
     event.preventDefault();
     this.plane = tile.axes.depth;
     const amount = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY / LINE_PIXELS : Math.sign(event.deltaY);
-    if (event.ctrlKey) return void this.viewer.magnify(1.15 ** -amount, tile.toFrac(...at), this.planes);
+    if (event.ctrlKey) return void this.viewer.panes.magnify(1.15 ** -amount, tile.toFrac(...at), this.planes);
     this.#scrolled += Math.abs(event.deltaY) >= 100 ? Math.sign(event.deltaY) : amount; // a wheel's notch is one slice
     const slices = Math.trunc(this.#scrolled);
     this.#scrolled -= slices;
@@ -107,10 +107,11 @@ class Gesture {
 
   #keyed(event) {
     const far = event.shiftKey ? 10 : 1;
+    const { places } = this.viewer;
     const tile = this.planes.tiles().find((one) => one.axes.depth === this.plane) ?? this.planes.tiles()[0];
     if (!tile) return null;
     const along = (axis, pixels) => () => this.viewer.step(axis, pixels * this.#growing(tile, axis) * far);
-    const zoom = (factor) => () => this.viewer.magnify(factor, [...this.planes.nv.scene.crosshairPos], this.planes);
+    const zoom = (factor) => () => this.viewer.panes.magnify(factor, [...this.planes.nv.scene.crosshairPos], this.planes);
     return {
       ArrowLeft: along(tile.axes.u, -1),
       ArrowRight: along(tile.axes.u, 1),
@@ -122,8 +123,8 @@ class Gesture {
       "=": zoom(1.25),
       "-": zoom(0.8),
       0: () => this.viewer.resetView(),
-      Enter: this.viewer.drawing ? () => this.viewer.corner() : undefined,
-      Escape: this.viewer.drawing ? () => this.viewer.cancelDrawing() : undefined,
+      Enter: places.drawing ? () => places.corner(this.viewer.voxel) : undefined,
+      Escape: places.drawing ? () => places.cancel() : undefined,
     }[event.key];
   }
 

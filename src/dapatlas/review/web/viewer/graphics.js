@@ -4,7 +4,7 @@ const FULL_BYTES = 700e6; // of textures, where the device does not say that it 
 const SMALL_BYTES = 300e6;
 
 /** Why nothing can be shown; `remedy` says what to do. */
-export class NoGraphics extends Error {
+class NoGraphics extends Error {
   constructor(message, remedy) {
     super(message);
     this.remedy = remedy;

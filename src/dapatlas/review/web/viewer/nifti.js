@@ -58,7 +58,7 @@ function joined(a, b) {
   return both;
 }
 
-export function readHeader(view) {
+function readHeader(view) {
   if (view.getInt32(0, true) !== HEADER) throw new Error("This is no little-endian NIfTI-1 file.");
   const type = TYPES[view.getInt16(70, true)];
   if (!type) throw new Error(`Voxels of NIfTI type ${view.getInt16(70, true)} cannot be shown.`);

@@ -1,5 +1,6 @@
 // What is drawn over the planes: the cross, boxes and points of findings and marks, a box being drawn.
-import { applied, inverse } from "./matrix.js";
+import { boxOf } from "./grid.js";
+import { applied } from "./matrix.js";
 
 const CROSS = "rgba(255, 236, 110, 0.85)";
 const SEAM = "#2e3744"; // between planes
@@ -11,9 +12,7 @@ export class Overlay {
   draft = null; // {a, b}: two corners in voxels
 
   constructor(planes, grid) {
-    this.planes = planes;
-    this.voxelToMm = grid.affine;
-    this.mmToVoxel = inverse(grid.affine);
+    Object.assign(this, { planes, grid });
     this.canvas = document.createElement("canvas");
     this.canvas.className = "overlay";
     this.canvas.setAttribute("aria-hidden", "true");
@@ -70,8 +69,8 @@ export class Overlay {
 
   /** A box where the plane cuts it; nothing where it does not. */
   #drawBox(pen, tile, box, colour, width, dashed) {
-    const here = applied(this.mmToVoxel, this.planes.mm).map(Math.round);
-    const axis = this.#axisAcross(tile.axes.depth);
+    const here = applied(this.grid.toVoxel, this.planes.mm).map(Math.round);
+    const axis = this.grid.axisAlong(tile.axes.depth);
     if (here[axis] < box[axis][0] || here[axis] >= box[axis][1]) return;
     const spots = corners(box).map((corner) => tile.toPixel(this.#frac(corner)));
     const [xs, ys] = [spots.map(([x]) => x), spots.map(([, y]) => y)];
@@ -88,8 +87,8 @@ export class Overlay {
 
   /** A ring where the point is; smaller in planes some slices away. */
   #drawPoint(pen, tile, point, colour) {
-    const here = applied(this.mmToVoxel, this.planes.mm).map(Math.round);
-    const axis = this.#axisAcross(tile.axes.depth);
+    const here = applied(this.grid.toVoxel, this.planes.mm).map(Math.round);
+    const axis = this.grid.axisAlong(tile.axes.depth);
     const away = Math.abs(here[axis] - point[axis]);
     if (away > 3) return;
     const [x, y] = tile.toPixel(this.#frac(point));
@@ -105,38 +104,8 @@ export class Overlay {
   }
 
   #frac(voxel) {
-    return applied(this.planes.toFrac, applied(this.voxelToMm, voxel));
+    return applied(this.planes.toFrac, this.grid.mmOf(voxel));
   }
-
-  #axisAcross(depth) {
-    return axisAlong(this.voxelToMm, depth);
-  }
-}
-
-/** Which axis of the array runs most nearly along an axis of the world (0 left-right, 1 back-front, 2 feet-head). */
-export function axisAlong(affine, world) {
-  const size = [0, 1, 2].map((axis) => Math.hypot(affine[0][axis], affine[1][axis], affine[2][axis]));
-  const unit = [0, 1, 2].map((axis) => [0, 1, 2].map((row) => affine[row][axis] / size[axis]));
-  return assigned(unit)[world];
-}
-
-/** One array axis for every world axis, the closest pairs first. */
-function assigned(unit) {
-  const pairs = [0, 1, 2].flatMap((axis) => [0, 1, 2].map((world) => ({ axis, world, by: Math.abs(unit[axis][world]) })));
-  pairs.sort((a, b) => b.by - a.by);
-  const found = [null, null, null];
-  const used = new Set();
-  for (const { axis, world } of pairs) {
-    if (found[world] !== null || used.has(axis)) continue;
-    found[world] = axis;
-    used.add(axis);
-  }
-  return found;
-}
-
-/** The box of voxels between two corners, both inside; start and stop, stop exclusive. */
-export function boxOf(a, b) {
-  return [0, 1, 2].map((axis) => [Math.min(a[axis], b[axis]), Math.max(a[axis], b[axis]) + 1]);
 }
 
 /** The eight outer corners, in voxels whose centres are whole numbers. */

@@ -11,9 +11,9 @@ export class Refining {
   stuck = false; // a finer level could not be had
   stopped = false;
 
-  /** `told(pane, level, what)` is called with each level that has come. */
-  constructor(layers, panes, told) {
-    Object.assign(this, { layers, panes, told });
+  /** `came(pane, level, what)` is called with each level that has come, `failed(error)` when a finer one has not. */
+  constructor(layers, panes, { came, failed } = {}) {
+    Object.assign(this, { layers, panes, came, failed });
   }
 
   get detail() {
@@ -25,16 +25,33 @@ export class Refining {
     this.stuck = false;
   }
 
-  /** Show the first level in a pane, or those that follow it. */
-  async refine(pane, first) {
-    const steps = [...new Set([CT, pane.layer].flatMap((name) => this.layers.steps(name)))].sort((a, b) => b - a);
-    const wanted = first ? steps.slice(0, 1) : steps.slice(1);
-    for (const step of wanted) {
-      const names = [pane.layer, CT].filter((name) => this.layers.steps(name).includes(step));
-      if (first) await Promise.all(names.map((name) => this.#show(pane, name, step)));
-      else for (const name of names) await this.#show(pane, name, step);
-      if (this.stopped) return;
+  /** Show the coarsest level of a pane's map, and of the CT under it. */
+  async begin(pane) {
+    const [step] = this.#steps(pane);
+    await Promise.all(this.#layersOf(pane, step).map((name) => this.#show(pane, name, step)));
+  }
+
+  /** Let finer levels come one after the other, while the page goes on. */
+  async goOn(pane) {
+    try {
+      for (const step of this.#steps(pane).slice(1)) {
+        for (const name of this.#layersOf(pane, step)) await this.#show(pane, name, step);
+        if (this.stopped) return;
+      }
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.stuck = true;
+      this.failed(error);
     }
+  }
+
+  /** Coarsest first, of map and CT. */
+  #steps(pane) {
+    return [...new Set([CT, pane.layer].flatMap((name) => this.layers.steps(name)))].sort((a, b) => b - a);
+  }
+
+  #layersOf(pane, step) {
+    return [pane.layer, CT].filter((name) => this.layers.steps(name).includes(step));
   }
 
   async #show(pane, name, step) {
@@ -46,7 +63,7 @@ export class Refining {
     const wanted = kind === CT || pane.layer === name;
     if (this.stopped || !wanted) return;
     if (seen) await pane.show(level);
-    if (!this.stopped) this.told(pane, level, { layer: name, step, finest: step === this.layers.steps(name).at(-1), shown: seen });
+    if (!this.stopped) this.came(pane, level, { layer: name, step, finest: step === this.layers.steps(name).at(-1), shown: seen });
   }
 
   /** Whether a level may go to the graphics card. The coarsest may always, if it can. */
