@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dapatlas.aggregate import fill_tissues
-from dapatlas.aggregate.skin import outer_shell
+from dapatlas.aggregate.skin import shells
 from dapatlas.labels import dap
 from dapatlas.volumes import Grid, reorient
 
@@ -77,7 +77,8 @@ def test_a_voxel_beneath_the_skin_is_skin_only_where_it_is_denser_than_fat(body:
 
 
 def test_thicker_skin_follows_millimetres_not_voxels(body: np.ndarray, grid: Grid):
-    shell = outer_shell(body, grid, 6.5)  # two voxels of 3 mm, one of 5 mm
+    # two voxels of 3 mm, one of 5 mm
+    shell = np.stack([shell for shell, _ in shells(body, grid, 6.5)], axis=2)
     assert shell[:, 18, 4].tolist() == [False] * 5 + [True] * 2 + [False] * 26 + [True] * 2 + [False] * 5
     assert not shell[20, 18, :].any()
 

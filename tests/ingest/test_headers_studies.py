@@ -19,7 +19,8 @@ from dicom_tree import (
 )
 
 from dapatlas.findings import Severity, has_errors
-from dapatlas.ingest.dicom.headers import Image, scan
+from dapatlas.ingest.dicom.headers import scan
+from dapatlas.ingest.dicom.image import Image
 from dapatlas.ingest.dicom.series import Kind, check_series, kind_of, series_of
 from dapatlas.ingest.dicom.studies import Study, check_studies, choose_ct, choose_pet, choose_seg, studies_of
 from dapatlas.ingest.naming import case_id, study5_of, subject_of

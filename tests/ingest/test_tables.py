@@ -48,6 +48,14 @@ def test_what_others_wrote_stays(tmp_path: Path):
     assert by(tmp_path, "studies.csv", "case")["AutoPET_aa_00001"]["age_years"] == "63"
 
 
+def test_a_cell_of_several_lines_stays_as_it_is(tmp_path: Path):
+    text = 'subject,sex,site\r\nbb,M,"Ulm\nward 3"\r\n'
+    (tmp_path / "subjects.csv").write_text(text, newline="")
+    one = facts("AutoPET_aa_00001")
+    write_tables(tmp_path, [one], {one.case: GRID})
+    assert by(tmp_path, "subjects.csv", "subject")["bb"]["site"] == "Ulm\nward 3"
+
+
 def test_contradicting_sexes_are_told_and_left_open(tmp_path: Path):
     one, two = facts("AutoPET_aa_00001", "F"), facts("AutoPET_aa_00002", "M")
     assert write_tables(tmp_path, [one, two], {one.case: GRID, two.case: GRID}) == ["aa"]

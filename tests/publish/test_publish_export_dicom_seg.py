@@ -198,6 +198,14 @@ def test_a_folder_with_other_files_and_none_at_all(tmp_path: Path):
         read_series(tmp_path / "nowhere")
 
 
+def test_a_broken_file_in_a_series_is_named(tmp_path: Path):
+    folder = save_series(tmp_path / "series", ct_series(AFFINES["RAS"]))
+    meta = b"\x02\x00\x10\x00UI\x16\x001.2.840.10008.1.2.1.99"  # says that what follows is deflated, which it is not
+    (folder / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + meta + b"\xff" * 100)
+    with pytest.raises(BadFileError, match=r"broken\.dcm: broken"):
+        read_series(folder)
+
+
 @KINDS
 @pytest.mark.real_data
 def test_a_real_series(tmp_path: Path, real_data: Path, binary: bool):

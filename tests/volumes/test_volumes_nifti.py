@@ -107,6 +107,26 @@ def test_a_ct_stored_unsigned_comes_out_in_hu(tmp_path: Path):
     assert (read_volume(path).array == numbers()).all()
 
 
+@pytest.mark.parametrize(
+    ("stored", "slope", "inter", "dtype"),
+    [
+        ([30000, 60000], 1, -40000, "int16"),  # values fit into a type that the intercept does not fit into
+        ([30000, 60000], -1, 60000, "int16"),
+        ([0, 0], 40000, 7, "int16"),
+        ([0, 60000], 1 << 40, 0, "int64"),
+        ([0, 60000], 2.0**60, 0, "float32"),  # no integer holds these
+    ],
+)
+def test_slope_and_intercept_may_be_larger_than_what_they_give(
+    tmp_path: Path, stored: list[int], slope: float, inter: float, dtype: str
+):
+    array = np.array(stored, np.uint16).reshape(2, 1, 1)
+    path = patched(save(tmp_path / "x.nii", array), scl_slope=slope, scl_inter=inter)
+    volume = read_volume(path)
+    assert volume.array.dtype == dtype
+    assert volume.array.ravel().tolist() == [value * slope + inter for value in stored]
+
+
 def test_a_trailing_axis_of_one_is_dropped_and_a_real_fourth_axis_refused(tmp_path: Path):
     save(tmp_path / "one.nii.gz", numbers()[..., None])
     assert read_volume(tmp_path / "one.nii.gz").array.shape == SHAPE

@@ -13,6 +13,7 @@ from dapatlas.aggregate.body import body_outline
 from dapatlas.aggregate.claims import Claim, LabelMap, Mask, Slabs
 from dapatlas.aggregate.consensus import Verdict, staple
 from dapatlas.aggregate.decide import Bench, TrustOrder
+from dapatlas.aggregate.explain import by_trust
 from dapatlas.aggregate.merge import Merged, merge
 from dapatlas.aggregate.provenance import Provenance
 from dapatlas.aggregate.recipe import ExpertSettings, Recipe
@@ -61,10 +62,7 @@ def experts_for(case: Case, recipe: Recipe) -> tuple[ExpertSettings, ...]:
 
     A required expert always has: where its files are missing, its proposal fails and says so.
     """
-    listed = [expert.name for expert in recipe.experts]
-    order = [*(recipe.merge.trust or ()), *listed]
-    present = [expert for expert in recipe.experts if expert.required or expert.inputs(case)]
-    return tuple(sorted(present, key=lambda expert: order.index(expert.name)))
+    return tuple(expert for expert in by_trust(recipe) if expert.required or expert.inputs(case))
 
 
 def aggregate(case: Case, ct: Volume, recipe: Recipe) -> Aggregate:

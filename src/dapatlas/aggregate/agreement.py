@@ -91,7 +91,17 @@ class Agreement:
         )
 
     def add(self, words: LabelMap, sees: Mask | None, ids: LabelMap) -> None:
-        """Count the claimed voxels of a slab; ``words`` and ``sees`` of shape (experts, voxels)."""
+        """Count the claimed voxels of a slab.
+
+        Parameters
+        ----------
+        words
+            What each expert says, shape (experts, voxels).
+        sees
+            Whether it sees the voxel, same shape; ``None`` where all see all.
+        ids
+            The merged map, shape (voxels,).
+        """
         n = len(self.experts)
         for a, own in enumerate(words):
             counts = _counts(own)

@@ -26,7 +26,7 @@ from dapatlas.labels import LabelScheme, TissueClass
 Mask = NDArray[np.bool_]
 Spacing = tuple[float, ...]
 
-# The linea alba is normal up to a width of 22 mm (Beer et al. 2009, Clinical _Anatomy 22:706-711).
+# The linea alba is normal up to a width of 22 mm (Beer et al. 2009, Clinical Anatomy 22:706-711).
 WALL_GAP_MM = 22.0
 # The small bowel is normal up to a calibre of 30 mm (the 3-6-9 rule of radiologists): larger islands stay.
 ISLAND_MM = 30.0
@@ -60,12 +60,7 @@ MEDIASTINAL_ORGANS = (
 # Vessels and the gullet, which cavities close around but which do not make a cavity.
 PASSING = ("aorta", "inferior_vena_cava", "esophagus", "iliac_artery_left", "iliac_artery_right",
            "iliac_vena_left", "iliac_vena_right")  # fmt: skip
-SOFT_COVER = (
-    "fat",
-    "skin",
-    "breast_left",
-    "breast_right",
-)  # what the ball rolls through, beside what nobody claims
+SOFT_COVER = ("fat", "skin", "breast_left", "breast_right")  # the ball rolls through it, as through no claim
 SPINE = "vertebrae_"
 
 # What a block can be.

@@ -41,7 +41,7 @@ class Slabs:
 
     @classmethod
     def of(cls, label_map: NDArray[Any], table: LabelMap | None = None) -> Slabs:
-        """Deflate a label map of ids up to 255, renamed by ``table`` on the way where one is given."""
+        """Deflate a label map of ids up to 255, renamed by ``table``, shape (256,), on the way where one is given."""
         thickness = max(1, SLAB_VOXELS // max(1, math.prod(label_map.shape[:-1])))
         return cls(
             label_map.shape,
@@ -141,7 +141,7 @@ class Claim:
 
     @classmethod
     def of(cls, expert: str, label_map: NDArray[Any], **more: Any) -> Claim:
-        """A claim from a map in the atlas's ids."""
+        """A claim from a map in the atlas's ids, of the CT's shape; ``more`` are the other attributes."""
         return cls(expert, Slabs.of(label_map), **more)
 
     @property

@@ -54,7 +54,7 @@ class Provenance:
         return replace(self, decided=self.decided.rewritten(rule, label_map))
 
     def refined(self, before: LabelMap, after: LabelMap) -> Provenance:
-        """What changed was decided by the guidelines."""
+        """What changed between two maps of the CT's shape was decided by the guidelines."""
 
         def rule(decided: LabelMap, was: LabelMap, became: LabelMap) -> LabelMap:
             return np.where(was != became, np.uint8(GUIDELINES), decided)

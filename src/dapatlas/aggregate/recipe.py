@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, model_valid
 
 from dapatlas.aggregate.decide import MAX_EXPERTS, Disagreement
 from dapatlas.aggregate.tissues import FAT_HU, MUSCLE_HU
+from dapatlas.errors import BadLabelsError
 from dapatlas.experts import (
     BinaryMasks,
     DicomSeg,
@@ -246,5 +247,5 @@ class Recipe(_Table):
 def _known(scheme: LabelScheme, structure: str, where: str) -> None:
     try:
         scheme[structure]
-    except Exception as error:
+    except BadLabelsError as error:
         raise ValueError(f"{where}: {error}") from None

@@ -1,4 +1,7 @@
-"""Shapes of masks: distances in mm, where balls fit, hulls, holes. Axes run right, front and up."""
+"""Shapes of masks: distances in mm, where balls fit, hulls, holes.
+
+Masks have three axes, which run right, front and up, unless they are called planes; spacings are mm along these.
+"""
 
 from __future__ import annotations
 

@@ -24,21 +24,19 @@ SKIN_MM = 2.0
 PADDING_HU = -1024
 
 
-def outer_shell(body: Mask, grid: Grid, thickness_mm: float) -> Mask:
-    """The voxels of ``body`` within ``thickness_mm`` of what lies outside, at least one voxel in each direction.
-
-    Where the field of view cuts the body there is no outside, hence no shell.
-    """
-    shell = np.zeros(body.shape, np.bool_, order="F")
-    for k, (within, _) in enumerate(shells(body, grid, thickness_mm)):
-        shell[:, :, k] = within
-    return shell
-
-
 def shells(body: Mask, grid: Grid, thickness_mm: float) -> Iterator[tuple[Mask, Mask]]:
     """For each slice along the last axis, the outer shell and the layer of one voxel beneath it.
 
-    Both are empty for a thickness of 0.
+    Both are empty for a thickness of 0. Where the field of view cuts the body there is no outside, hence no shell.
+
+    Parameters
+    ----------
+    body
+        True inside, of the grid's shape, any axis order.
+    grid
+        Its grid.
+    thickness_mm
+        Of the shell; at least one voxel in each direction.
     """
     if thickness_mm <= 0:
         nothing = np.zeros(body.shape[:2], np.bool_, order="F")
@@ -63,7 +61,10 @@ def shells(body: Mask, grid: Grid, thickness_mm: float) -> Iterator[tuple[Mask, 
 
 
 def solid_to_the_edge(body: Mask, ct: NDArray[Any]) -> Mask:
-    """The body with everything that the scanner did not see added, so that no skin is found where that begins."""
+    """The body with everything that the scanner did not see added, so that no skin is found where that begins.
+
+    ``body`` and ``ct``, in HU, have one shape.
+    """
     return body | (ct < PADDING_HU) if ct.min() < PADDING_HU else body
 
 

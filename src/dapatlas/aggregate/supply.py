@@ -16,9 +16,7 @@ class Way(StrEnum):
     """How an atlas structure comes from an expert's; the surest first."""
 
     EQUAL = "equal"
-    CHOICE = (
-        "by choice"  # the recipe's `choose` gives it something that the atlas divides, or calls otherwise
-    )
+    CHOICE = "by choice"  # the recipe's `choose` gives it what the atlas divides, or calls otherwise
     PART = "part of it"  # what the expert labels lies within it
     SPLIT = "whole, split by mid-plane"  # the expert labels left and right as one
     WHOLE = "whole, yields to parts"  # adds to it, but does not find it: somebody else must have

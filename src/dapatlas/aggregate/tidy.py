@@ -21,7 +21,19 @@ THIN_ML = 5.0  # smaller structures are left as they are: smoothing would wear t
 def drop_small_pieces(
     label_map: LabelMap, grid: Grid, wholes: Wholes, min_ml: float, case: str = ""
 ) -> list[Finding]:
-    """Unclaim the pieces of less than ``min_ml`` of every structure, its largest piece excepted; in place."""
+    """Unclaim the pieces of less than ``min_ml`` of every structure, its largest piece excepted; in place.
+
+    Parameters
+    ----------
+    label_map, grid
+        The map, ids of ``wholes``, and where its voxels lie.
+    wholes
+        What the ids mean.
+    min_ml
+        Least volume of a piece.
+    case
+        Case id for the findings.
+    """
     found = components(label_map, grid)
     findings = []
     for id_ in np.unique(found.labels).tolist():

@@ -52,7 +52,15 @@ class Kept:
     def write(
         self, label_map: NDArray[Any], grid: Grid, header: Header | None, about: Mapping[str, Any]
     ) -> None:
-        """Write map and record; the record comes last, so that a map without one is made again."""
+        """Write map and record; the record comes last, so that a map without one is made again.
+
+        Parameters
+        ----------
+        label_map, grid, header
+            As :func:`~dapatlas.volumes.write_label_map` takes them.
+        about
+            What else the record says, as JSON can hold it.
+        """
         self.record.unlink(missing_ok=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_label_map(self.path, label_map, grid, header)

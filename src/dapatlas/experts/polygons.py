@@ -50,9 +50,7 @@ def _odd(polygons: Sequence[Polygon], shape: tuple[int, int]) -> NDArray[np.bool
     end = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
     low, high = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
     first = np.clip(np.ceil(low), 0, shape[1]).astype(int)
-    stop = np.clip(np.ceil(high), 0, shape[1]).astype(
-        int
-    )  # a corner on a line belongs to one of its edges alone
+    stop = np.clip(np.ceil(high), 0, shape[1]).astype(int)  # so a corner on a line counts for one edge alone
     count = np.maximum(stop - first, 0)
     edge = np.repeat(np.arange(len(start)), count)
     line = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edge]

@@ -21,15 +21,14 @@ from dapatlas.experts.expert import Proposal
 from dapatlas.experts.polygons import fill
 from dapatlas.experts.ready import OneFileExpert, ct_grid, none_known, unknown_findings
 from dapatlas.findings import Finding, Severity
-from dapatlas.formats.dicom import our_errors, read_dicom, to_ras
+from dapatlas.formats.dicom import our_errors, read_dicom
 from dapatlas.formats.overlay import PackedMask, overlaid
+from dapatlas.formats.worlds import to_ras
 from dapatlas.labels import LabelScheme, load_scheme
 from dapatlas.volumes import Grid
 
-CLOSED = (
-    "CLOSED_PLANAR",
-    "CLOSEDPLANAR_XOR",
-)  # defined terms of Contour Geometric Type (3006,0042), PS3.3 C.8.8.6
+# defined terms of Contour Geometric Type (3006,0042), PS3.3 C.8.8.6
+CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 TILT = 0.5  # in slices: how far a contour may leave its plane on the CT's grid
 SAME_PLANE_MM = 0.05
 SPARSE = 1.5  # in slices: contours further apart than that are worth a word
@@ -109,11 +108,7 @@ class RtStruct(OneFileExpert):
                 f"{case.id}: the contours in {path} lie wholly outside the CT {case.image_path}; "
                 "check that both are in one frame of reference"
             )
-        return (
-            masks,
-            axis,
-            (*unfilled, *self._sparse(gap, grid.spacing[axis], case, path)),
-        )
+        return masks, axis, (*unfilled, *self._sparse(gap, grid.spacing[axis], case, path))
 
     def _left_out(self, rois: Iterable[Roi], case: Case, path: Path) -> tuple[Finding, ...]:
         return tuple(

@@ -1,4 +1,4 @@
-"""What experts on DICOM files share: reading, errors, and the way from DICOM's world to NIfTI's."""
+"""What all that reads DICOM files shares: opening them, and errors that name them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dapatlas.errors import BadFileError, DapatlasError
 from dapatlas.extras import needed
 
 EXTRA = "dicom"
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's x grows to the patient's left, y to the back
 
 
 @contextmanager
@@ -59,8 +55,3 @@ def check_modality(dataset: Any, modality: str, path: Path) -> None:
     found = dataset.get("Modality", "")
     if found != modality:
         raise BadFileError(f"{path}: modality {found or 'unknown'}; expected {modality}")
-
-
-def to_ras(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points of DICOM's world, mm, shape (n, 3), in NIfTI's."""
-    return points * (-1.0, -1.0, 1.0)

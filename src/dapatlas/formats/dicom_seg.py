@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from dapatlas.errors import BadFileError
 from dapatlas.extras import needed
-from dapatlas.formats.dicom import EXTRA, LPS_TO_RAS, check_modality, our_errors
+from dapatlas.formats.dicom import EXTRA, check_modality, our_errors
 from dapatlas.formats.overlay import Overlay, PackedMask, overlaid
 from dapatlas.formats.segment_codes import structure_of
+from dapatlas.formats.worlds import LPS_TO_RAS
 from dapatlas.labels import LabelScheme
 from dapatlas.volumes import Grid
 

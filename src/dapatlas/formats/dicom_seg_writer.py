@@ -29,7 +29,7 @@ SERIES_NUMBER = 9000  # above what scanners number
 
 
 def on_series(label_map: NDArray[Any], grid: Grid, series: Series) -> NDArray[Any]:
-    """View a map with the axes of a series; nothing is interpolated.
+    """View a map, of the shape of its grid, with the axes of a series (column, row, slice); nothing is interpolated.
 
     Raises
     ------

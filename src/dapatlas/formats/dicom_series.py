@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def read_series(folder: Path) -> Series:
     Raises
     ------
     BadFileError
-        There is no series, there are several, or its slices are no even stack of one size.
+        There is no series, there are several, a file is broken, or its slices are no even stack of one size.
     DapatlasError
         pydicom is not installed.
     """
@@ -75,10 +76,8 @@ def _images(folder: Path) -> list[Any]:
     images = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
-            try:
+            with our_errors(path), suppress(pydicom.errors.InvalidDicomError):
                 images.append(pydicom.dcmread(path, stop_before_pixels=True))
-            except pydicom.errors.InvalidDicomError:
-                continue
     return images
 
 

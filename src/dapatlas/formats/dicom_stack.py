@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dapatlas.formats.dicom import LPS_TO_RAS
+from dapatlas.formats.worlds import LPS_TO_RAS
 from dapatlas.volumes import Grid
 
 Floats = NDArray[np.float64]

@@ -1,8 +1,4 @@
-"""Files that ITK reads and nibabel does not: MetaImage and NRRD, through SimpleITK.
-
-ITK's world has x to the patient's left and y to the back (LPS), NIfTI's has them the other way round (RAS). The
-change is one of sign alone, so it is exact.
-"""
+"""Files that ITK reads and nibabel does not: MetaImage and NRRD, through SimpleITK."""
 
 from __future__ import annotations
 
@@ -16,10 +12,10 @@ from numpy.typing import NDArray
 
 from dapatlas.errors import BadFileError
 from dapatlas.extras import needed
+from dapatlas.formats.worlds import LPS_TO_RAS
 from dapatlas.volumes import Grid, as_ids
 
 SUFFIXES = (".mha", ".mhd", ".nrrd")
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 EXTRA = "itk"
 
 

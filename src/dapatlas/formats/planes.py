@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dapatlas.errors import BadFileError, BadLabelsError
 from dapatlas.volumes import Grid, read_header
 from dapatlas.volumes.gzipped import BLOCK_BYTES, open_reader, read_into
+from dapatlas.volumes.ids import not_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def channel_file(path: Path) -> PlaneFile:
 
 
 def mask_plane(plane: NDArray[Any], path: Path) -> NDArray[Any]:
-    """What of a plane is not 0, as bool or uint8.
+    """What of a plane, shape (i, j), is not 0, as bool or uint8; ``path`` is told in errors.
 
     Raises
     ------
@@ -155,7 +156,7 @@ def mask_plane(plane: NDArray[Any], path: Path) -> NDArray[Any]:
     if plane.dtype == np.uint8:
         return plane
     if plane.dtype.kind == "f":
-        odd = plane[~(plane == np.rint(plane)) | ~np.isfinite(plane)]
+        odd = not_whole(plane)
         if odd.size:
             raise BadLabelsError(
                 f"{path}: a mask holds whole numbers; found {odd[0]:g}; was it resampled with interpolation? "

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from dapatlas.extras import needed
+from dapatlas.formats.dicom import EXTRA
 from dapatlas.labels import LabelScheme, Side, Structure, TissueClass
 from dapatlas.labels.structure import LEFT_MODIFIER, RIGHT_MODIFIER, Code
 
@@ -86,7 +87,7 @@ def _is(item: Any, code: Code | None) -> bool:
     """Whether a code sequence's item is a concept; pydicom knows what SNOMED's older names (SRT) stand for."""
     if item is None or code is None:
         return False
-    concept = needed("pydicom.sr.coding", "dicom", "to compare codes").Code
+    concept = needed("pydicom.sr.coding", EXTRA, "to compare codes").Code
     value = item.get("CodeValue") or item.get("LongCodeValue") or ""
     designator = str(item.get("CodingSchemeDesignator", ""))
     return bool(concept(str(value), designator, "") == concept(code.value, code.designator, code.meaning))

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from dapatlas.errors import BadFileError
 from dapatlas.files import whole_file
-from dapatlas.formats.itk import LPS_TO_RAS, ItkVolume, read_itk
+from dapatlas.formats.itk import ItkVolume, read_itk
 from dapatlas.formats.overlay import Overlay
 from dapatlas.formats.segment_codes import SegmentCodes, codes_of
+from dapatlas.formats.worlds import LPS_TO_RAS
 from dapatlas.labels import LabelScheme, Structure
 from dapatlas.labels.structure import Code
 from dapatlas.volumes import Grid, Measurement, as_ids, measure, remap

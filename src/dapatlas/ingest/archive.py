@@ -95,16 +95,12 @@ class Archive:
 
     @property
     def is_zip(self) -> bool:
-        """Whether it must be unpacked to be read; a folder's files can be used where they are."""
+        """Whether it is a zip, and no folder."""
         return self._zip is not None
 
     def members(self) -> tuple[Member, ...]:
         """Every file that is safe to take, by name; hidden ones and macOS's own notes are left out."""
         return tuple(sorted(self._infos if self.is_zip else self._where, key=lambda member: member.name))
-
-    def path_of(self, member: Member) -> Path | None:
-        """Where a member of a folder lies; ``None`` in a zip."""
-        return None if self.is_zip else self._where[member]
 
     def open(self, member: Member) -> IO[bytes]:
         """Open a member for reading; its checksum is verified at its end, if it is read that far.

@@ -161,7 +161,7 @@ def read_table(path: Path, key: str) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     try:
-        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+        rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
         columns = rows.fieldnames or ()
         table = list(rows)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

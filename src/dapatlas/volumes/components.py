@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dapatlas.volumes.grid import Grid
-from dapatlas.volumes.measure import Measurements, _plain, measure
+from dapatlas.volumes.measure import Measurements, for_cc3d, measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def components(label_map: NDArray[Any], grid: Grid, connectivity: Literal[6, 18,
     connectivity
         6: voxels touch by faces, 18: by edges too, 26: by corners too.
     """
-    plain = _plain(label_map)
+    plain = for_cc3d(label_map)
     numbered, _ = connected(plain, connectivity)
     found = measure(numbered, grid)
     keep = found.ids != 0
@@ -77,6 +77,13 @@ def connected(array: NDArray[Any], connectivity: Literal[6, 18, 26] = 26) -> tup
 
     What cc3d does, but for arrays one voxel wide, for which cc3d 4.1 takes too short a table ("maximum length
     exception" for 1 0 1): these get a border.
+
+    Parameters
+    ----------
+    array
+        Unsigned integers or bool, three axes; 0 is background.
+    connectivity
+        As :func:`components` takes it.
     """
     if 1 not in array.shape:
         return cast(

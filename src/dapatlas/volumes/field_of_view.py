@@ -53,6 +53,11 @@ class FieldOfView:
         -------
         ndarray
             Of the box's shape, Fortran order.
+
+        Raises
+        ------
+        ValueError
+            A slice has a step.
         """
         ranges = [range(n)[s] for n, s in zip(self.target.shape, box or (slice(None),) * 3, strict=True)]
         if any(r.step != 1 for r in ranges):

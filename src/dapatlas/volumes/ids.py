@@ -17,9 +17,19 @@ class IntegralFloatWarning(UserWarning):
 
 
 def as_ids(array: NDArray[Any], path: Path) -> NDArray[Any]:
-    """Whole numbers of any type as the smallest unsigned integers that hold them, shape (i, j, k), Fortran order.
+    """Whole numbers of any type as the smallest unsigned integers that hold them.
 
-    ``path`` is told in errors.
+    Parameters
+    ----------
+    array
+        Shape (i, j, k).
+    path
+        Where it comes from, for errors.
+
+    Returns
+    -------
+    ndarray
+        Fortran order; the array itself where it is so already.
 
     Raises
     ------
@@ -43,10 +53,15 @@ def as_ids(array: NDArray[Any], path: Path) -> NDArray[Any]:
     return array.astype(np.min_scalar_type(int(array.max())), order="F", copy=False)
 
 
+def not_whole(array: NDArray[Any]) -> NDArray[Any]:
+    """The values of an array, any shape, that are no whole numbers, NaN and infinity among them; shape (n,)."""
+    odd: NDArray[Any] = array[~(array == np.rint(array)) | ~np.isfinite(array)]
+    return odd
+
+
 def _check_whole(array: NDArray[Any], path: Path) -> None:
     for k in range(array.shape[2]):
-        slab = array[:, :, k]
-        odd = slab[~(slab == np.rint(slab)) | ~np.isfinite(slab)]
+        odd = not_whole(array[:, :, k])
         if odd.size:
             raise BadLabelsError(
                 f"{path}: a label map holds whole numbers; found {odd[0]:g} in slice {k}; was it resampled with "

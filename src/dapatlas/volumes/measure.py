@@ -134,7 +134,7 @@ def measure(label_map: NDArray[Any], grid: Grid) -> Measurements:
     grid
         Places the centroids and sizes the voxels.
     """
-    plain = _plain(label_map)
+    plain = for_cc3d(label_map)
     if plain.max(initial=0) >= plain.size:  # cc3d's tables are bounded by the number of voxels
         ids, plain = np.unique(plain, return_inverse=True)
         return replace(
@@ -191,8 +191,8 @@ def joint_histogram(
     return table.reshape(rows, columns)
 
 
-def _plain(label_map: NDArray[Any]) -> NDArray[Any]:
-    """What cc3d takes: unsigned integers in one piece of memory."""
+def for_cc3d(label_map: NDArray[Any]) -> NDArray[Any]:
+    """A label map as cc3d takes it: unsigned integers in one piece of memory, a view where that will do."""
     array = label_map.view(np.uint8) if label_map.dtype == np.bool_ else label_map
     if array.dtype.kind == "i":
         array = array.view(array.dtype.str.replace("i", "u"))

@@ -28,12 +28,12 @@ def nearest(label_map: NDArray[Any], step: NDArray[np.float64], shape: tuple[int
 
 
 def runs_along_axes(step: NDArray[np.float64], shape: tuple[int, int, int]) -> bool:
-    """Whether each axis of one grid runs along an axis of the other, over the whole shape."""
+    """Whether each axis of one grid runs along an axis of the other; arguments as for :func:`nearest`."""
     return np.allclose(step[:3, :3], _along_axes(step[:3, :3]), rtol=0, atol=EDGE / max(shape))
 
 
 def axis_under(step: NDArray[np.float64]) -> list[int]:
-    """For each axis of the result the axis of the map that it runs along."""
+    """For each axis of the result the axis of the map that it runs along; ``step`` as in :func:`nearest`."""
     axes: list[int] = np.abs(step[:3, :3]).argmax(axis=0).tolist()
     return axes
 
@@ -44,7 +44,13 @@ def nearest_index(position: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def position_planes(step: NDArray[np.float64], shape: tuple[int, ...]) -> list[NDArray[np.float64]]:
-    """Positions in the map, one array an axis, of the slice k = 0; each k adds ``step[axis, 2] * k``."""
+    """Positions in the map, in voxels, of the slice k = 0 of the result; each k adds ``step[axis, 2] * k``.
+
+    Returns
+    -------
+    list of ndarray
+        One an axis of the map, each of the slice's shape (i, j).
+    """
     i, j = (np.arange(n, dtype=np.float64) for n in shape[:2])
     return [step[row, 0] * i[:, None] + (step[row, 1] * j[None, :] + step[row, 3]) for row in range(3)]
 

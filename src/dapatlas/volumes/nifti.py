@@ -278,14 +278,27 @@ def _scaled(array: NDArray[Any], header: Header) -> NDArray[Any]:
     if array.dtype.kind in "iu" and float(slope).is_integer() and float(inter).is_integer():
         ends = [int(end) * int(slope) + int(inter) for end in (array.min(), array.max())]
         smallest = np.result_type(*(np.min_scalar_type(min(end, -1 - end)) for end in ends), np.int16)
-        scaled: NDArray[Any] = array.astype(smallest)
-        scaled *= smallest.type(slope)
-        scaled += smallest.type(inter)
-        return scaled
+        if smallest.kind == "i":
+            return _scaled_whole(array, int(slope), int(inter), smallest)
     wide = np.float64 if array.dtype.itemsize > 2 and array.dtype != np.float32 else np.float32
-    scaled = array.astype(wide)
+    scaled: NDArray[Any] = array.astype(wide)
     scaled *= wide(slope)
     scaled += wide(inter)
+    return scaled
+
+
+def _scaled_whole(array: NDArray[Any], slope: int, inter: int, kind: np.dtype[Any]) -> NDArray[Any]:
+    """Scale in integers that hold the outcome; stored values, slope and intercept need not fit into them.
+
+    Integers of n bits are exact modulo 2^n, so that what overflows on the way comes round again.
+    """
+    bits = 8 * kind.itemsize
+    times, plus = (
+        np.array(number % (1 << bits), f"u{kind.itemsize}").view(kind) for number in (slope, inter)
+    )
+    scaled: NDArray[Any] = array.astype(kind)
+    scaled *= times
+    scaled += plus
     return scaled
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dapatlas.volumes.grid import Grid
+from dapatlas.volumes.measure import bounding_box
 from dapatlas.volumes.orientation import reorient
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ GAP_PIXELS = 6
 
 
 def windowed(hu: NDArray[np.generic], window_hu: tuple[float, float] = SOFT_TISSUE_HU) -> NDArray[np.uint8]:
-    """Grey values 0…255 of HU inside a window; what lies below is black, above white."""
+    """Grey values 0…255 of HU (any shape) inside a window of HU; what lies below is black, above white."""
     low, high = window_hu
     scaled = (hu.astype(np.float32) - low) * (255.0 / (high - low))
     grey: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
@@ -29,9 +30,21 @@ def windowed(hu: NDArray[np.generic], window_hu: tuple[float, float] = SOFT_TISS
 def blended(
     grey: NDArray[np.uint8], labels: NDArray[np.integer], palette: NDArray[np.uint8], opacity: float = 0.5
 ) -> NDArray[np.uint8]:
-    """Colour a grey picture by label, shape (rows, columns, 3); label 0 leaves it grey.
+    """Colour a grey picture by label; label 0 leaves it grey.
 
-    ``palette`` has a row of red, green and blue for each id, shape (n, 3).
+    Parameters
+    ----------
+    grey, labels
+        0…255 and ids, shape (rows, columns) each.
+    palette
+        Red, green and blue of each id, shape (n, 3).
+    opacity
+        Of the colours, 0…1.
+
+    Returns
+    -------
+    ndarray
+        Shape (rows, columns, 3).
     """
     base = np.repeat(grey[..., None], 3, axis=-1).astype(np.float32)
     strength = np.where(labels == 0, 0.0, opacity)[..., None]
@@ -71,13 +84,12 @@ def three_planes(
     """
     from PIL import Image
 
-    marker = np.zeros(3, int) if centre is None else np.asarray(centre)
     ct_view, view_grid = reorient(ct, grid, "LPS")
     map_view, _ = reorient(label_map, grid, "LPS")
     if centre is None:
         i, j, k = _middle(map_view)
     else:
-        i, j, k = np.rint(view_grid.to_index(grid.to_world(marker))).astype(int).tolist()
+        i, j, k = np.rint(view_grid.to_index(grid.to_world(centre))).astype(int).tolist()
     di, dj, dk = view_grid.spacing
     planes = [  # LPS: columns run to the patient's left, rows to the back, slices up to the head
         (ct_view[:, :, k].T, map_view[:, :, k].T, dj, di),
@@ -135,13 +147,12 @@ def captioned(
 
 def _middle(label_map: NDArray[np.integer]) -> tuple[int, int, int]:
     """Middle of the box around everything labelled; of the volume where nothing is."""
-    middle = []
     occupied = label_map != 0
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        hits = np.flatnonzero(occupied.any(axis=others))
-        middle.append(int(hits[0] + hits[-1]) // 2 if hits.size else label_map.shape[axis] // 2)
-    return middle[0], middle[1], middle[2]
+    if not occupied.any():
+        i, j, k = (n // 2 for n in label_map.shape)
+    else:
+        i, j, k = ((side.start + side.stop - 1) // 2 for side in bounding_box(occupied))
+    return i, j, k
 
 
 def _side_by_side(pictures: Sequence[Image], height: int) -> Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,24 @@ class Description:
 
     Attributes
     ----------
+    name, path
+        Of its folder.
     nnunet
         ``v1`` or ``v2``: whose rules of prediction hold.
+    trainer, configuration, folds
+        How it was trained, in nnU-Net's words.
+    classes
+        What it tells apart, background included.
+    channels
+        Names of what it is given.
+    spacing_mm, patch
+        Of the network's input, and of a tile of it.
     mirroring
         Axes on which it may be mirrored; empty: prediction is never mirrored.
+    scheme
+        Label scheme that its labels are of; empty where it does not say.
+    megabytes
+        Size of all weights on disk, 10⁶ bytes.
     source
         File or folder that it was imported from; empty where it was not.
     keeps_largest_of
@@ -145,28 +160,25 @@ def verify(path: Path, progress: Progress | None = None) -> list[Finding]:
         ``case`` is the name of the model; nothing where all is well.
     """
     name, files = path.absolute().name, _record(path).get("files", {})
-    findings = (
-        []
-        if files
-        else [_finding(name, "no-checksums", path / RECORD, "info", "not imported: no digests to compare")]
-    )
+    findings = []
+    if not files:
+        said = "not imported: no digests to compare"
+        findings.append(_finding(name, "no-checksums", path / RECORD, "info", said))
     try:
         model = open_model(path)
     except DapatlasError as error:
-        return [
-            *findings,
-            *_changed(name, path, files),
-            _finding(name, "model-damaged", path, "error", str(error)),
-        ]
-    total = len(files) + len(model.folds)
-    for done, item in enumerate((*files, *model.folds)):
+        damaged = _finding(name, "model-damaged", path, "error", str(error))
+        return [*findings, *_changed(name, path, files), damaged]
+    checks = [
+        *(partial(_changed, name, path, {place: was}) for place, was in files.items()),
+        *(partial(_loads, name, model, fold) for fold in model.folds),
+    ]
+    for done, check in enumerate(checks):
         if progress:
-            progress(done, total)
-        findings += (
-            _changed(name, path, {item: files[item]}) if done < len(files) else _loads(name, model, item)
-        )
+            progress(done, len(checks))
+        findings += check()
     if progress:
-        progress(total, total)
+        progress(len(checks), len(checks))
     return findings
 
 

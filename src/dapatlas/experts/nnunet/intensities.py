@@ -43,7 +43,7 @@ def check_unit(ct: NDArray[Any]) -> None:
 
 
 def normalise(picture: NDArray[np.float32], intensity: Intensity, dialect: Dialect) -> None:
-    """Scale a picture in place.
+    """Scale a picture (HU, any shape) in place.
 
     Raises
     ------

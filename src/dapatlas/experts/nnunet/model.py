@@ -21,6 +21,8 @@ class Model:
     ----------
     path
         Its folder.
+    plans
+        What they say of its input, network and labels.
     folds
         Names of the folds in use, as in the folder ("0" … "4", "all").
     checkpoints
@@ -43,7 +45,7 @@ class Model:
         return [self.network(fold, device) for fold in self.folds]
 
     def network(self, fold: str, device: str = "cpu") -> Any:
-        """Give the network of one fold."""
+        """Give the network of one fold; raises as :meth:`networks`."""
         path = self.checkpoints[self.folds.index(fold)]
         network = build_network(self.plans.architecture, self.path / "plans.json")
         load_weights(network, read_checkpoint(path).weights, path)

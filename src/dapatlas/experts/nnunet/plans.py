@@ -76,8 +76,6 @@ class Architecture:
         Which of ``kwargs`` are such names.
     in_channels, classes
         Channels of the input and of the output; ``classes`` counts the background.
-    deep_supervision
-        Whether it was trained with outputs at every resolution; at prediction only the finest counts.
     """
 
     class_name: str
@@ -85,7 +83,6 @@ class Architecture:
     kwargs_to_import: tuple[str, ...]
     in_channels: int
     classes: int
-    deep_supervision: bool = True
 
 
 @dataclass(frozen=True)
@@ -108,10 +105,12 @@ class Plans:
         Network axes (0 to 2) on which the network was trained to be mirrored; empty: it cannot be.
     labels
         Name to id, as the model's own dataset.json has it; ids are the output channels.
+    architecture, resampling
+        The network, and how volumes come to its spacing and back.
+    channel_names
+        Number of an input channel to its name, such as ``"0"`` to ``CT``.
     image_reader
         nnU-Net's reader. Only ``NibabelIOWithReorient`` turns volumes to RAS before anything else.
-    preprocessor
-        nnU-Net's preprocessor; other than the default ones are refused when the model is opened.
     """
 
     dialect: Dialect
@@ -126,7 +125,6 @@ class Plans:
     resampling: Resampling
     channel_names: Mapping[str, str]
     image_reader: str = "SimpleITKIO"
-    preprocessor: str = "DefaultPreprocessor"
 
     @property
     def reorients(self) -> bool:

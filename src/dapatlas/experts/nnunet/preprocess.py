@@ -128,7 +128,7 @@ def prepare(ct: NDArray[Any], grid: Grid, plans: Plans, *, box: Box | None = Non
 def way_back(
     shape: Triple, cropped: Triple, coarse: int | None, plans: Plans
 ) -> tuple[AxisMap, AxisMap, AxisMap]:
-    """Where ``cropped`` voxels lie on a network grid of ``shape``; see :meth:`Prepared.way_back`."""
+    """Where ``cropped`` voxels lie on a network grid of ``shape``; raises as :meth:`Prepared.way_back`."""
     rule = plans.resampling.probabilities
     orders = [rule.order_z if axis == coarse else rule.order for axis in range(3)]
     if not set(orders) <= {0, 1}:
@@ -141,7 +141,7 @@ def way_back(
 
 
 def body_box(ct: NDArray[Any], grid: Grid, margin_mm: float = 20.0) -> Box:
-    """Find the part of a CT that holds the patient and the table: what is denser than air, and a margin.
+    """Find the part of a CT, HU of the grid's shape, that holds patient and table: what is no air, and a margin.
 
     Planes in which fewer than one voxel in a thousand is denser than −500 HU are left out at the ends.
     """

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 from dapatlas.errors import BadFileError
 
-WANTED = ("*.model", "*.model.pkl", "plans.pkl", "*.pth", "*.safetensors", "plans.json", "dataset.json")
-EXTRA = ("postprocessing.json", "postprocessing.pkl")
+WANTED = ("*.model", "*.model.pkl", "plans.pkl", "*.pth", "*.safetensors", "plans.json", "dataset.json",
+          "postprocessing.json")  # fmt: skip
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def _unpack(source: Path, folder: Path) -> None:
 
 def _is_wanted(member: zipfile.ZipInfo) -> bool:
     name = PurePosixPath(member.filename)
-    return not member.is_dir() and any(name.match(pattern) for pattern in (*WANTED, *EXTRA))
+    return not member.is_dir() and any(name.match(pattern) for pattern in WANTED)
 
 
 def _check_members(source: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:

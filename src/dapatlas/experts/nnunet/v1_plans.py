@@ -46,6 +46,8 @@ class Layers:
         In a stage.
     features
         Channels of each stage.
+    in_channels, classes
+        Channels of the input and of the output, background included.
     """
 
     kernels: tuple[tuple[int, int, int], ...]

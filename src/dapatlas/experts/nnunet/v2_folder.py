@@ -140,12 +140,17 @@ def _plans(plans: Mapping[str, Any], dataset: Mapping[str, Any], checkpoint: Che
         resampling=_resampling(configuration),
         channel_names={str(key): str(name) for key, name in channels.items()},
         image_reader=plans.get("image_reader_writer", "SimpleITKIO"),
-        preprocessor=configuration.get("preprocessor_name", "DefaultPreprocessor"),
     )
 
 
 def resolve_configuration(plans: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
-    """One configuration, with what it inherits from others filled in."""
+    """One configuration, with what it inherits from others filled in.
+
+    Raises
+    ------
+    BadFileError
+        It is not there, or inherits from what is not, or from itself.
+    """
     all_of_them = plans["configurations"]
     seen: list[str] = []
     merged: dict[str, Any] = {}
@@ -209,7 +214,7 @@ def _intensities(
 ) -> tuple[Intensity, ...]:
     key = "foreground_intensity_properties_per_channel"
     measured = plans.get(key) or plans.get("foreground_intensity_properties_by_modality") or {}
-    schemes = plans.get(OURS, {}).get("normalization") or configuration["normalization_schemes"]
+    schemes = configuration["normalization_schemes"]
     masks = configuration["use_mask_for_norm"]
     return tuple(
         _intensity(schemes[i], measured.get(str(i), {}), bool(masks[i]), path) for i in range(len(schemes))
@@ -236,9 +241,7 @@ def _resampling(configuration: Mapping[str, Any]) -> Resampling:
 def _rule(configuration: Mapping[str, Any], what: str, order: int) -> ResamplingRule:
     settings = configuration.get(f"resampling_fn_{what}_kwargs", {})
     return ResamplingRule(
-        int(settings.get("order", order)),
-        int(settings.get("order_z", 0)),
-        settings.get("force_separate_z"),
+        int(settings.get("order", order)), int(settings.get("order_z", 0)), settings.get("force_separate_z")
     )
 
 

@@ -13,10 +13,9 @@ SAME_EXTENT_MM = 10.0  # two reconstructions of one scan may differ by a slice o
 # tissue, and B50 to B80 where sharpness is wanted; the numbers of Br38 and its kin go on from there.
 SHARP_FROM = 50
 _SIEMENS = re.compile(r"[A-Z][a-z]?(\d\d)[a-z]*\b")
-_SOFT_NAMES, _SHARP_NAMES = (
-    ("STANDARD", "SOFT"),
-    ("LUNG", "BONE", "EDGE", "SHARP"),
-)  # as GE names them, and others
+# as GE names them, and others
+_SOFT_NAMES = ("STANDARD", "SOFT")
+_SHARP_NAMES = ("LUNG", "BONE", "EDGE", "SHARP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,8 @@ def _length(series: Series) -> float:
 
 
 def _overlap(series: Series, other: Series) -> float:
-    return max(
-        0.0, min(series.extent_mm[1], other.extent_mm[1]) - max(series.extent_mm[0], other.extent_mm[0])
-    )
+    (low, high), (other_low, other_high) = series.extent_mm, other.extent_mm
+    return max(0.0, min(high, other_high) - max(low, other_low))
 
 
 def _early(series: Series) -> float:

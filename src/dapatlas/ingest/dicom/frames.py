@@ -9,7 +9,8 @@ from typing import Any
 from dapatlas.ingest.dicom.elements import first_of, number_of, shared, texts_of, value_of, vector_of
 from dapatlas.ingest.dicom.image import Directions, Point
 
-GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+GROUPS = (SHARED, PER_FRAME)
 ENHANCED_CLASSES = frozenset(
     {
         "1.2.840.10008.5.1.4.1.1.2.1",  # Enhanced CT
@@ -52,8 +53,8 @@ def frames_of(groups: Any, count: int) -> Frames:
 
     One frame that says nothing of its place leaves all without; so do frames with pixels of several sizes.
     """
-    shared_by_all = first_of(groups, GROUPS[0])
-    each = list(value_of(groups, GROUPS[1]) or ())
+    shared_by_all = first_of(groups, SHARED)
+    each = list(value_of(groups, PER_FRAME) or ())
     if len(each) != count:
         return Frames()
 

@@ -12,21 +12,17 @@ from dapatlas.extras import needed
 from dapatlas.findings import Finding
 from dapatlas.formats.dicom import EXTRA
 from dapatlas.ingest.codes import Code, finding
-from dapatlas.ingest.dicom.image import Directions, Image, Point
+from dapatlas.ingest.dicom.image import Image
 from dapatlas.ingest.dicom.pixel_bytes import DICOMDIR_CLASS
 from dapatlas.ingest.dicom.reading import read_image
 from dapatlas.ingest.fault import IngestError
 from dapatlas.parallel import available_cpus, map_cases
 
-__all__ = ["Directions", "Image", "Point", "Scan", "read_image", "scan"]
-
 CHUNK = 200  # files that a process reads at a time: a tenth of a second or so
 FILES_WORTH_A_PROCESS = 2000  # to start one takes as long as to read about so many
 SIDE_FILES = frozenset({"license", "dicomdir", "metadata.csv", "thumbs.db", "desktop.ini"})
-SIDE_STEMS, SIDE_SUFFIXES = (
-    frozenset({"license"}),
-    frozenset({".tcia"}),
-)  # LICENSE.txt; the manifest of a download
+SIDE_STEMS = frozenset({"license"})  # LICENSE.txt
+SIDE_SUFFIXES = frozenset({".tcia"})  # the manifest of a download
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +133,8 @@ def _read_chunk(paths: tuple[Path, ...]) -> tuple[list[Image], list[Finding]]:
         if image.sop_class == DICOMDIR_CLASS:
             continue
         if image.cut:
-            findings.append(
-                finding(
-                    image.case, Code.TRUNCATED_FILE, f"{path}: {image.cut}", file=str(path), found=image.cut
-                )
-            )
+            said = f"{path}: {image.cut}"
+            findings.append(finding(image.case, Code.TRUNCATED_FILE, said, file=str(path), found=image.cut))
         images.append(image)
     return images, findings
 

@@ -25,16 +25,12 @@ class Image:
         Its size.
     modality, sop_class
         The kind of the image; ``sop_class`` is a UID.
-    instance, patient, study, series, frame_of_reference
-        SOPInstanceUID, PatientID, StudyInstanceUID, SeriesInstanceUID, FrameOfReferenceUID.
-    series_number, instance_number, acquisition
-        Their numbers.
-    description
+    patient, study, series, frame_of_reference
+        PatientID, StudyInstanceUID, SeriesInstanceUID, FrameOfReferenceUID.
+    series_number, description
         Of the series.
     image_type
         Such as ``("ORIGINAL", "PRIMARY", "AXIAL")``.
-    study_date, study_time
-        As in the file; for nothing but order.
     rows, columns, frames
         Size; 0 where there is none.
     positions
@@ -43,16 +39,14 @@ class Image:
         Direction cosines along a row and down a column: one for all frames, or one a frame, or none.
     pixel_spacing
         Mm between rows, and between columns.
-    thickness_mm, gantry_tilt_deg
-        Of the slice, and as the scanner says.
+    thickness_mm
+        Of the slice.
     syntax
         UID of the transfer syntax.
     kernel, kvp, manufacturer, model
         How it was made; parts of a kernel's name are set apart by ``/``.
-    sex, age_years, weight_kg, size_m
+    sex, age_years, weight_kg
         Of the patient; sex is ``M``, ``F``, ``O`` or empty.
-    contrast, body_part
-        Agent, and what was examined.
     corrections, units
         Of a PET: such as ``("ATTN", "DECY")``, and ``BQML``.
     refers_to
@@ -66,18 +60,13 @@ class Image:
     bytes: int
     modality: str = ""
     sop_class: str = ""
-    instance: str = ""
     patient: str = ""
     study: str = ""
     series: str = ""
     frame_of_reference: str = ""
     series_number: int | None = None
-    instance_number: int | None = None
-    acquisition: int | None = None
     description: str = ""
     image_type: tuple[str, ...] = ()
-    study_date: str = ""
-    study_time: str = ""
     rows: int = 0
     columns: int = 0
     frames: int = 1
@@ -85,7 +74,6 @@ class Image:
     orientations: tuple[Directions, ...] = ()
     pixel_spacing: tuple[float, float] | None = None
     thickness_mm: float | None = None
-    gantry_tilt_deg: float | None = None
     syntax: str = ""
     kernel: str = ""
     kvp: float | None = None
@@ -94,9 +82,6 @@ class Image:
     sex: str = ""
     age_years: float | None = None
     weight_kg: float | None = None
-    size_m: float | None = None
-    contrast: str = ""
-    body_part: str = ""
     corrections: tuple[str, ...] = ()
     units: str = ""
     refers_to: tuple[str, ...] = ()

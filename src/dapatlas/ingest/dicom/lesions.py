@@ -59,9 +59,8 @@ def write_lesions(seg: Path, pet_files: Sequence[Path], target: Path) -> Grid:
     _check_same_series(header, seg, *pets[0])
     planes = frame_planes(header, seg, rescaled=False)
     lesions = np.zeros(grid.shape, np.uint8, order="F")
-    half = (
-        int(header.get("MaximumFractionalValue") or 1) / 2 if header.SegmentationType == "FRACTIONAL" else 0
-    )
+    fractional = header.SegmentationType == "FRACTIONAL"
+    half = int(header.get("MaximumFractionalValue") or 1) / 2 if fractional else 0
     for place, values in stored_values(planes):
         to_pet = _way_to(grid, planes[place], seg)
         row, column = np.nonzero(values > half)

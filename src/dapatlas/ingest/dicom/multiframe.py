@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dapatlas.ingest.codes import Code
+from dapatlas.ingest.dicom.frames import PER_FRAME, SHARED
 from dapatlas.ingest.dicom.planes import Plane, plane_of
 from dapatlas.ingest.fault import IngestError
 
-PER_FRAME, SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
 # what tells several volumes in one file apart, in the frame content of each frame
 VOLUMES = {"StackID": "stacks", "TemporalPositionIndex": "time points"}
 

@@ -16,12 +16,8 @@ from dapatlas.ingest.fault import IngestError
 from dapatlas.volumes import Grid, read_grid, reorient, write_volume
 
 GE_GROUP, GE_CREATOR, GE_SCAN = 0x0009, "GEMS_PETD_01", 0x0D
-PHILIPS_GROUP, PHILIPS_CREATOR, PHILIPS_SUV, PHILIPS_ACTIVITY = (
-    0x7053,
-    "Philips PET Private Group",
-    0x00,
-    0x09,
-)
+PHILIPS_GROUP, PHILIPS_CREATOR = 0x7053, "Philips PET Private Group"
+PHILIPS_SUV, PHILIPS_ACTIVITY = 0x00, 0x09
 ALIKE = ("Units", "DecayCorrection", "PatientWeight", "SeriesDate", "SeriesTime")  # in all slices of a series
 LIKELY_MOST = (1.0, 5000.0)  # g/ml: where the highest SUV lies, unless weight, dose or times are far off
 

@@ -10,10 +10,9 @@ PIXEL_GROUP, PIXEL_ELEMENTS = 0x7FE0, frozenset({0x0008, 0x0009, 0x0010})  # flo
 UNDEFINED = 0xFFFFFFFF
 ITEM, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"  # Media Storage Directory Storage: it has no pixels, nor a modality
-DEFLATED = "1.2.840.10008.1.2.1.99"
-LONG_FORM = frozenset(
-    {b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN"}
-)  # 4 bytes of length, after 2 of nothing
+DEFLATED = "1.2.840.10008.1.2.1.99"  # Deflated Explicit VR Little Endian
+# 4 bytes of length, after 2 of nothing
+LONG_FORM = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN"})
 IMAGE_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2",  # CT
     "1.2.840.10008.5.1.4.1.1.4",  # MR
@@ -56,9 +55,7 @@ def what_is_cut(file: BinaryIO, header: Any, size: int) -> Cut:
     start = file.tell()
     if _class(header) == DICOMDIR_CLASS:
         return WHOLE
-    if (
-        "Modality" not in header and "SOPClassUID" not in header
-    ):  # every file has them, though they may be empty
+    if "Modality" not in header and "SOPClassUID" not in header:  # every file has them, if only empty
         return IN_HEADER
     if str(getattr(header.file_meta, "TransferSyntaxUID", "")) == DEFLATED:
         return WHOLE

@@ -89,10 +89,8 @@ def _frames(path: Path, frames: Sequence[int]) -> Iterator[NDArray[Any]]:
                 f"{path}: ends before or within its pixels; expected a slice: copy or download it again",
             )
         check_decoder(dataset, path)
-        if (
-            int(dataset.get("BitsAllocated") or 0) == 1
-            and not dataset.file_meta.TransferSyntaxUID.is_encapsulated
-        ):
+        compressed = dataset.file_meta.TransferSyntaxUID.is_encapsulated
+        if int(dataset.get("BitsAllocated") or 0) == 1 and not compressed:
             yield from _bits(dataset, frames)
             return
         count = int(dataset.get("NumberOfFrames") or 1)
@@ -138,7 +136,7 @@ def _bits(dataset: Any, frames: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
 
 
 def within_bits(values: NDArray[Any], header: Any) -> NDArray[Any]:
-    """Numbers in the bits that belong to a pixel; others may hold overlays, or lack the sign.
+    """Stored values (any shape) in the bits that belong to a pixel; others may hold overlays, or lack the sign.
 
     That is so in files that are not compressed (DICOM PS3.5, 8.1.1); what a decoder gives is returned as it is.
     """

@@ -13,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dapatlas.extras import needed
-from dapatlas.formats.dicom import EXTRA, LPS_TO_RAS, our_errors
-from dapatlas.formats.dicom_stack import Flaw, stack_of
+from dapatlas.formats.dicom import EXTRA, our_errors
+from dapatlas.formats.dicom_stack import stack_of
+from dapatlas.formats.worlds import LPS_TO_RAS
 from dapatlas.ingest.codes import Code
+from dapatlas.ingest.dicom.flaws import CODE_OF
+from dapatlas.ingest.dicom.pixel_bytes import DEFLATED
 from dapatlas.ingest.fault import IngestError
 from dapatlas.volumes import Grid
 
 Vector = NDArray[np.float64]
 
-DEFLATED = "1.2.840.10008.1.2.1.99"  # Deflated Explicit VR Little Endian
 MOST_NAMED = 3  # files in a message
-CODES = {flaw: code for flaw in Flaw for code in Code if code.value == flaw.value.replace(" ", "-")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,9 +102,8 @@ def read_header(path: Path) -> Any:
             ) from None
         except (EOFError, zlib.error):
             raise _cut(path) from None
-        deflated = (
-            header.file_meta.get("TransferSyntaxUID") == DEFLATED
-        )  # those are read to their end at once
+        # deflated files are read to their end at once
+        deflated = header.file_meta.get("TransferSyntaxUID") == DEFLATED
         if not deflated and not file.read(1):
             raise _cut(path)
     return header
@@ -229,7 +229,7 @@ def stacked(planes: Sequence[Plane], name: object) -> Stack:
         [plane.spacing for plane in planes],
     )
     for fault in stack.faults:
-        code = CODES[fault.flaw]
+        code = CODE_OF[fault.flaw]
         which = ", ".join(planes[place].name for place in fault.places[:MOST_NAMED])
         raise IngestError(
             code,

@@ -14,7 +14,6 @@ from dapatlas.extras import needed
 from dapatlas.formats.dicom import EXTRA
 from dapatlas.ingest.codes import Code
 from dapatlas.ingest.dicom.elements import (
-    number_of,
     positive_of,
     sex_of,
     text_of,
@@ -30,13 +29,11 @@ from dapatlas.ingest.fault import IngestError
 
 MAGIC_END = 132  # bytes of preamble and magic word, PS3.10 section 7.1
 KEYWORDS = (
-    "SOPClassUID", "SOPInstanceUID", "Modality", "PatientID", "StudyInstanceUID", "SeriesInstanceUID",
-    "FrameOfReferenceUID", "SeriesNumber", "InstanceNumber", "AcquisitionNumber", "SeriesDescription", "ImageType",
-    "StudyDate", "StudyTime", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated",
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "GantryDetectorTilt",
-    "ConvolutionKernel", "KVP", "Manufacturer", "ManufacturerModelName", "PatientSex", "PatientAge",
-    "PatientWeight", "PatientSize", "ContrastBolusAgent", "BodyPartExamined", "CorrectedImage", "Units",
-    "ReferencedSeriesSequence",
+    "SOPClassUID", "Modality", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
+    "SeriesNumber", "SeriesDescription", "ImageType", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
+    "BitsAllocated", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
+    "ConvolutionKernel", "KVP", "Manufacturer", "ManufacturerModelName", "PatientSex", "PatientAge", "PatientWeight",
+    "CorrectedImage", "Units", "ReferencedSeriesSequence",
 )  # fmt: skip
 
 
@@ -132,18 +129,13 @@ def _image(header: Any, frames: Frames, path: Path, size: int, sop_class: str, c
         bytes=size,
         modality=text_of(header, "Modality").upper(),
         sop_class=sop_class,
-        instance=text_of(header, "SOPInstanceUID"),
         patient=text_of(header, "PatientID"),
         study=text_of(header, "StudyInstanceUID"),
         series=text_of(header, "SeriesInstanceUID"),
         frame_of_reference=text_of(header, "FrameOfReferenceUID"),
         series_number=whole_of(header, "SeriesNumber"),
-        instance_number=whole_of(header, "InstanceNumber"),
-        acquisition=whole_of(header, "AcquisitionNumber"),
         description=text_of(header, "SeriesDescription"),
         image_type=texts_of(header, "ImageType"),
-        study_date=text_of(header, "StudyDate"),
-        study_time=text_of(header, "StudyTime"),
         rows=whole_of(header, "Rows") or 0,
         columns=whole_of(header, "Columns") or 0,
         frames=_count(header),
@@ -151,7 +143,6 @@ def _image(header: Any, frames: Frames, path: Path, size: int, sop_class: str, c
         orientations=frames.orientations,
         pixel_spacing=frames.pixel_spacing,
         thickness_mm=frames.thickness_mm,
-        gantry_tilt_deg=number_of(header, "GantryDetectorTilt"),
         syntax=text_of(header.file_meta, "TransferSyntaxUID"),
         kernel=frames.kernel,
         kvp=frames.kvp,
@@ -160,9 +151,6 @@ def _image(header: Any, frames: Frames, path: Path, size: int, sop_class: str, c
         sex=sex_of(header),
         age_years=years_of(header),
         weight_kg=positive_of(header, "PatientWeight"),
-        size_m=positive_of(header, "PatientSize"),
-        contrast=text_of(header, "ContrastBolusAgent"),
-        body_part=text_of(header, "BodyPartExamined"),
         corrections=texts_of(header, "CorrectedImage"),
         units=text_of(header, "Units"),
         refers_to=tuple(filter(None, (text_of(item, "SeriesInstanceUID") for item in references))),

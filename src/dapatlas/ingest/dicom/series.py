@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from dapatlas.findings import Finding
-from dapatlas.formats.dicom_stack import Flaw, Stack, stack_of
+from dapatlas.formats.dicom_stack import Stack, stack_of
 from dapatlas.ingest.codes import Code, finding
+from dapatlas.ingest.dicom.flaws import CODE_OF
 from dapatlas.ingest.dicom.image import Directions, Image, Point
 from dapatlas.ingest.naming import case_id
 
@@ -29,25 +30,13 @@ SYNTAXES = frozenset(  # compressions of images that decoders exist for, and non
         "1.2.840.10008.1.2.5",  # RLE
         *(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70)),  # JPEG
         *(f"1.2.840.10008.1.2.4.{number}" for number in (80, 81)),  # JPEG-LS
-        *(
-            f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)
-        ),  # JPEG 2000, high throughput
+        # JPEG 2000, also of high throughput
+        *(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)),
     }
 )
 REFORMATTED = frozenset(
     {"MPR", "CSA MPR", "CPR", "MIP", "MINIP", "MIN_IP", "PROJECTION IMAGE", "REFORMATTED", "VRT"}
 )
-_CODES = {
-    Flaw.BAD_GEOMETRY: Code.BAD_GEOMETRY,
-    Flaw.MIXED_ORIENTATIONS: Code.MIXED_ORIENTATIONS,
-    Flaw.MIXED_SIZES: Code.MIXED_SIZES,
-    Flaw.SINGLE_SLICE: Code.SINGLE_SLICE,
-    Flaw.DUPLICATE_SLICES: Code.DUPLICATE_SLICES,
-    Flaw.MISSING_SLICES: Code.MISSING_SLICES,
-    Flaw.UNEVEN_SLICES: Code.UNEVEN_SLICES,
-    Flaw.OFF_LINE: Code.OFF_LINE,
-    Flaw.GANTRY_TILT: Code.GANTRY_TILT,
-}
 _NEEDED: tuple[tuple[str, Callable[[Image], Any]], ...] = (
     ("ImagePositionPatient", lambda image: len(image.positions) == image.frames),
     ("ImageOrientationPatient", lambda image: len(image.orientations) in (1, image.frames)),
@@ -279,7 +268,7 @@ def _geometry(series: Series) -> list[Finding]:
         first = next(iter(lacking.values()))[0]
         return [_said(series, Code.MISSING_FIELD, f"files lack {words}", file=str(first.path))]
     assert series.stack is not None
-    found = [_said(series, _CODES[fault.flaw], fault.message) for fault in series.stack.faults]
+    found = [_said(series, CODE_OF[fault.flaw], fault.message) for fault in series.stack.faults]
     if not found and series.slices < MIN_SLICES:
         message = f"it has {series.slices} slices, fewer than {MIN_SLICES}"
         found.append(_said(series, Code.TOO_SHORT, message))

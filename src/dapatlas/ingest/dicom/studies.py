@@ -14,8 +14,6 @@ from dapatlas.ingest.dicom.choosing import Criterion, ct_criteria, pet_criteria,
 from dapatlas.ingest.dicom.series import Kind, Series, check_series
 from dapatlas.ingest.naming import case_id, study5_of, subject_of
 
-__all__ = ["Choice", "Study", "check_studies", "choose_ct", "choose_pet", "choose_seg", "studies_of"]
-
 
 @dataclass(frozen=True, eq=False)
 class Study:

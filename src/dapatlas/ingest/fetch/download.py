@@ -190,12 +190,7 @@ class _Part:
 
 
 def _go_on(
-    url: str,
-    part: _Part,
-    published: _Published,
-    about: int | None,
-    progress: Progress | None,
-    opener: Opener,
+    url: str, part: _Part, published: _Published, about: int | None, progress: Progress | None, opener: Opener
 ) -> None:
     """Ask for what is missing, and take it in."""
     have = part.size()
@@ -224,9 +219,8 @@ def _resume_headers(url: str, part: _Part, have: int, published: _Published) -> 
     if not have or notes.get("url") != url:
         return {}
     etag, modified = str(notes.get("etag") or ""), str(notes.get("modified") or "")
-    validator = (
-        etag if etag and not etag.startswith("W/") else modified
-    )  # a weak tag does not vouch for bytes
+    # a weak tag does not vouch for bytes
+    validator = etag if etag and not etag.startswith("W/") else modified
     if validator:
         return {"Range": f"bytes={have}-", "If-Range": validator}
     return {"Range": f"bytes={have}-"} if published.has_checksum else {}

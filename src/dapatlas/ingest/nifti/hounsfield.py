@@ -22,7 +22,7 @@ _INT16 = np.iinfo(np.int16)
 
 
 def check_values(case: str, file: Path, array: NDArray[Any]) -> list[Finding]:
-    """What is odd about the values of a CT, as ``dapatlas validate`` would say it.
+    """What is odd about the values of a CT, shape (i, j, k), as ``dapatlas validate`` would say it.
 
     Raises
     ------
