@@ -108,12 +108,7 @@ class Code(StrEnum):
         "a vertebra does not lie between its neighbours",
         "relabel the vertebrae (dapatlas refine, guideline spine)",
     )
-    ORDER = (
-        "order",
-        _ERROR,
-        "two structures stand the wrong way round",
-        "look at both: one is mislabelled",
-    )
+    ORDER = ("order", _ERROR, "two structures stand the wrong way round", "look at both: one is mislabelled")
     WRONG_SIDE = (
         "wrong-side",
         _ERROR,
@@ -177,12 +172,7 @@ class Code(StrEnum):
         "a rib is much longer or shorter than its neighbours let expect",
         "look whether it is two ribs in one, or only part of one",
     )
-    RIB_SIDES = (
-        "rib-sides",
-        _WARNING,
-        "the ribs of a pair differ much in length",
-        "look at both",
-    )
+    RIB_SIDES = ("rib-sides", _WARNING, "the ribs of a pair differ much in length", "look at both")
     VERTEBRA_HEIGHT = (
         "vertebra-height",
         _WARNING,

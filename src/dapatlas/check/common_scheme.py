@@ -157,14 +157,12 @@ def _edges(prediction: LabelScheme, reference: LabelScheme) -> dict[tuple[Node, 
                     ends = sorted(((side, link.source.id), (1 - side, target.id)))
                     pair = (ends[0], ends[1])
                     edges[pair] = edges.get(pair, False) or link.relation is Relation.EQUAL
-    for side, dense, other in ((0, prediction, reference), (1, reference, prediction)):
-        _add_what_lies_on_top(edges, side, dense, other)
+    for side, dense in enumerate((prediction, reference)):
+        _add_what_lies_on_top(edges, side, dense)
     return edges
 
 
-def _add_what_lies_on_top(
-    edges: dict[tuple[Node, Node], bool], side: int, dense: LabelScheme, other: LabelScheme
-) -> None:
+def _add_what_lies_on_top(edges: dict[tuple[Node, Node], bool], side: int, dense: LabelScheme) -> None:
     """In place: parts that lie on top of a whole belong to it where the other scheme does not tell them apart."""
     if dense != dap():
         return

@@ -21,8 +21,7 @@ COLOURS = {"ready": "green", "broken": "red", "partly": "yellow", "not installed
 
 def doctor(
     folder: Annotated[
-        Path,
-        typer.Argument(parser=location, help="Where you want to write; or its URL."),
+        Path, typer.Argument(parser=location, help="Where you want to write; or its URL.")
     ] = ".",  # type: ignore[assignment]  # it goes through the parser
     as_json: JsonOption = False,
 ) -> None:
@@ -113,11 +112,7 @@ def _print_extra(extra: Extra, console: Console) -> None:
     from rich.text import Text
 
     head = Text.assemble(
-        "\n",
-        (extra.name or "core", "bold"),
-        "  ",
-        (extra.state, COLOURS[extra.state]),
-        f"  {extra.purpose}",
+        "\n", (extra.name or "core", "bold"), "  ", (extra.state, COLOURS[extra.state]), f"  {extra.purpose}"
     )
     console.print(head, soft_wrap=True)
     there = ", ".join(f"{p.name} {p.version}" for p in extra.packages if p.version is not None)

@@ -61,8 +61,7 @@ def evaluate(
         typer.Option("--only-in-reference", help="Score a structure only in cases whose reference has it."),
     ] = False,
     resample: Annotated[
-        bool,
-        typer.Option("--resample", help="Bring predictions on other grids to the reference's."),
+        bool, typer.Option("--resample", help="Bring predictions on other grids to the reference's.")
     ] = False,
     compare: Annotated[
         Path | None,

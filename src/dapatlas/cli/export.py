@@ -280,12 +280,7 @@ def _export(run: _Run, make: Callable[[Labels], Export]) -> None:
     labels = choose_labels(opened.scheme, find_scheme(run.to) if run.to else None, listed(run.structures))
     with case_progress("exporting", quiet=run.quiet or run.as_json) as progress:
         outcomes = export_cases(
-            opened,
-            run.out,
-            make(labels),
-            jobs=run.schedule,
-            force=run.force,
-            progress=progress,
+            opened, run.out, make(labels), jobs=run.schedule, force=run.force, progress=progress
         )
     if run.as_json:
         _print_json(outcomes)

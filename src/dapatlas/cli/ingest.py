@@ -109,13 +109,7 @@ def autopet(
 
     with case_progress("ingesting", quiet=quiet or as_json) as progress:
         result = ingest_autopet(
-            source,
-            destination,
-            with_pet=with_pet,
-            link=link,
-            jobs=schedule,
-            force=force,
-            progress=progress,
+            source, destination, with_pet=with_pet, link=link, jobs=schedule, force=force, progress=progress
         )
     _tell(result, as_json=as_json, quiet=quiet)
 

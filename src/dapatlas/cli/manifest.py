@@ -70,8 +70,7 @@ def write(
 def compare(
     dataset: DatasetArgument,
     against: Annotated[
-        Path | None,
-        typer.Option(help="A manifest; the one in the data set by default.", show_default=False),
+        Path | None, typer.Option(help="A manifest; the one in the data set by default.", show_default=False)
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Compare sizes and headers only.")] = False,
     jobs: JobsOption = None,

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 @with_schedule
 def predict(
     source: Annotated[
-        Path,
-        typer.Option("--in", "-i", help="CT, folder of CTs (NIfTI), or data set.", show_default=False),
+        Path, typer.Option("--in", "-i", help="CT, folder of CTs (NIfTI), or data set.", show_default=False)
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the label maps, or a file.", show_default=False)

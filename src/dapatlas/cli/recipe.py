@@ -32,10 +32,7 @@ SILENCE = {True: "silence is a no", False: "silence says nothing"}
 
 @app.command()
 def explain(
-    recipe: RecipeArgument,
-    cts: CtsOption = None,
-    expert: ExpertOption = None,
-    as_json: JsonOption = False,
+    recipe: RecipeArgument, cts: CtsOption = None, expert: ExpertOption = None, as_json: JsonOption = False
 ) -> None:
     """Print who supplies each structure of the atlas, most trusted first, and how.
 
@@ -225,10 +222,7 @@ def _counts(findings: Sequence[Finding]) -> dict[str, int]:
     from dapatlas.findings import Severity
 
     severities = [finding.severity for finding in findings]
-    return {
-        "errors": severities.count(Severity.ERROR),
-        "warnings": severities.count(Severity.WARNING),
-    }
+    return {"errors": severities.count(Severity.ERROR), "warnings": severities.count(Severity.WARNING)}
 
 
 def _print_findings(name: str, cases: int, findings: Sequence[Finding]) -> None:

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 @with_schedule
 def refine(
     source: Annotated[
-        Path | None,
-        typer.Argument(help="Label map, folder of label maps, or data set.", show_default=False),
+        Path | None, typer.Argument(help="Label map, folder of label maps, or data set.", show_default=False)
     ] = None,
     out: Annotated[
         Path | None, typer.Argument(help="File or folder for the refined maps.", show_default=False)
@@ -42,8 +41,7 @@ def refine(
         ),
     ] = None,
     skip: Annotated[
-        str | None,
-        typer.Option(help="Comma-separated names of guidelines to leave out.", show_default=False),
+        str | None, typer.Option(help="Comma-separated names of guidelines to leave out.", show_default=False)
     ] = None,
     thresholds: Annotated[
         list[str] | None,

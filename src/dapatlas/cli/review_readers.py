@@ -28,8 +28,7 @@ class ReaderRole(StrEnum):
 
 NameArgument = Annotated[str, typer.Argument(help="A pseudonym such as `r-01`.", show_default=False)]
 StdinOption = Annotated[
-    bool,
-    typer.Option("--password-stdin", help="Read the password from standard input, its first line."),
+    bool, typer.Option("--password-stdin", help="Read the password from standard input, its first line.")
 ]
 
 

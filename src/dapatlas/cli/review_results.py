@@ -35,8 +35,7 @@ class PlanOrder(StrEnum):
 def export(
     dataset: DatasetArgument,
     out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="File to write: .csv, .json or .parquet.", show_default=False),
+        Path, typer.Option("--out", "-o", help="File to write: .csv, .json or .parquet.", show_default=False)
     ],
     form: Annotated[
         ExportFormat | None,

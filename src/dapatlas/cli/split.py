@@ -28,8 +28,7 @@ def split(
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another split.")] = 0,
     stable: Annotated[
-        bool,
-        typer.Option("--stable", help="By a hash of each subject: nobody moves when cases are added."),
+        bool, typer.Option("--stable", help="By a hash of each subject: nobody moves when cases are added.")
     ] = False,
     stratify: Annotated[
         str | None,

@@ -28,8 +28,7 @@ OUTLIERS_SHOWN = 10
 @with_schedule
 def stats(
     dataset: Annotated[
-        Path,
-        typer.Argument(parser=location, help="Folder with `masks/` and, for HU, `images/`; or its URL."),
+        Path, typer.Argument(parser=location, help="Folder with `masks/` and, for HU, `images/`; or its URL.")
     ],
     out: Annotated[
         Path | None,

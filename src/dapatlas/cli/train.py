@@ -135,8 +135,7 @@ def _sources(datasets: list[Path], schemes: list[str], settings: Any, annotated:
 
     if schemes and len(schemes) != len(datasets):
         raise typer.BadParameter(
-            f"{len(schemes)} schemes for {len(datasets)} data sets; give one each",
-            param_hint="--scheme",
+            f"{len(schemes)} schemes for {len(datasets)} data sets; give one each", param_hint="--scheme"
         )
     opened = [
         Dataset(path, find_scheme(scheme))

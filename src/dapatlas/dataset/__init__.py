@@ -8,12 +8,4 @@ from dapatlas.dataset.dataset import Dataset
 from dapatlas.dataset.names import CaseName, case_id_of, parse_case_name
 from dapatlas.dataset.validation import validate
 
-__all__ = [
-    "Case",
-    "CaseName",
-    "Code",
-    "Dataset",
-    "case_id_of",
-    "parse_case_name",
-    "validate",
-]
+__all__ = ["Case", "CaseName", "Code", "Dataset", "case_id_of", "parse_case_name", "validate"]

@@ -38,11 +38,7 @@ class Code(StrEnum):
     MISSING_MASK = "missing-mask", Severity.ERROR, "a CT has no label map of the same name"
     DUPLICATE_STUDY = "duplicate-study", Severity.ERROR, "one study stands under two file names"
     DUPLICATE_IMAGE = "duplicate-image", Severity.ERROR, "two CTs hold exactly the same voxels"
-    DUPLICATE_MASK = (
-        "duplicate-mask",
-        Severity.WARNING,
-        "two different CTs have exactly the same label map",
-    )
+    DUPLICATE_MASK = ("duplicate-mask", Severity.WARNING, "two different CTs have exactly the same label map")
 
     UNREADABLE_FILE = "unreadable-file", Severity.ERROR, "the file is no three-dimensional NIfTI volume"
     TRUNCATED_FILE = "truncated-file", Severity.ERROR, "the file ends before its last voxel"
@@ -79,11 +75,7 @@ class Code(StrEnum):
     SUBJECT_SEX = "subject-sex", Severity.WARNING, "studies of one subject have organs of different sexes"
 
     HU_NOT_FINITE = "hu-not-finite", Severity.ERROR, "the CT holds NaN or infinite values"
-    HU_RANGE = (
-        "hu-range",
-        Severity.ERROR,
-        "the values cannot be HU: no rescale, windowed or normalised",
-    )
+    HU_RANGE = ("hu-range", Severity.ERROR, "the values cannot be HU: no rescale, windowed or normalised")
     HU_UNUSUAL = "hu-unusual", Severity.WARNING, "the CT has no air, no bone, or values beyond any scanner's"
 
     MANIFEST_CHANGED = "manifest-changed", Severity.ERROR, "a file is not the one that the manifest lists"

@@ -104,10 +104,6 @@ def data_array(case: ChunkedCase, what: What = "image") -> DataArray:
         dims=[AXES[to] for to in world],
         coords={name: (name, mm, {"units": "mm"}) for name, mm in coordinates.items()},
         name=what,
-        attrs={
-            "units": "HU" if what == "image" else "id",
-            "case": case.id,
-            "affine": grid.affine.tolist(),
-        },
+        attrs={"units": "HU" if what == "image" else "id", "case": case.id, "affine": grid.affine.tolist()},
     )
     return made

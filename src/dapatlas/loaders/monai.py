@@ -30,9 +30,7 @@ Item = dict[str, str]
 KEYS = ("image", "label")
 WINDOW_HU = (-1000.0, 1000.0)  # air to dense bone; what lies beyond is clipped
 PLACES = "label_places"  # key under which it is kept where each structure has voxels
-MOST_PLACES = (
-    2000  # voxels of a structure that a crop may be centred on; all are kept in memory with the case
-)
+MOST_PLACES = 2000  # voxels of a structure that a crop may be centred on, kept in memory with the case
 
 
 def data_list(dataset: Dataset, cases: Iterable[str] | None = None) -> list[Item]:

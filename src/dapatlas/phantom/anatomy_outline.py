@@ -147,10 +147,7 @@ def muscle_wall(subject: Subject) -> list[Part]:
         _thinner(THIGH, 14 * fat),
         *(_thinner(tube, 8 * fat) for tube in _arm(subject) if _is_tube(tube)),
     ]
-    head = (
-        Ellipsoid(CRANIUM.centre, (75, 95, 71)),
-        FACE.inset(side=6, back=0, front=6),
-    )
+    head = (Ellipsoid(CRANIUM.centre, (75, 95, 71)), FACE.inset(side=6, back=0, front=6))
     return part("muscles", trunk, *head) + both_sides("muscles", *limbs)
 
 

@@ -110,7 +110,7 @@ def _apply(
         raise AssertionError("an error was planted over another")
     patient.taken[points] = True
     view[points] = change.labels
-    flat = _flat_indices(change.points, patient, label_map, grid)
+    flat = _flat_indices(change.points, label_map, grid)
     order = np.argsort(flat)
     scheme = dap()
     return PlantedError(
@@ -123,9 +123,7 @@ def _apply(
     )
 
 
-def _flat_indices(
-    points: NDArray[np.intp], patient: Patient, label_map: Labels, grid: Grid
-) -> NDArray[np.int64]:
+def _flat_indices(points: NDArray[np.intp], label_map: Labels, grid: Grid) -> NDArray[np.int64]:
     """Fortran-order flat indices, in the label map's own axes, of points in axes running right, front, up."""
     _, canonical = reorient(label_map, grid, "RAS")
     own = np.rint(grid.to_index(canonical.to_world(points))).astype(np.intp)

@@ -17,13 +17,7 @@ from dapatlas.files import write_text
 from dapatlas.labels import crosswalk, dap, load_scheme
 from dapatlas.parallel import available_cpus, map_cases
 from dapatlas.phantom import ErrorKind, make_cohort, plant
-from dapatlas.volumes import (
-    Grid,
-    joint_histogram,
-    read_label_map,
-    resample_labels,
-    write_label_map,
-)
+from dapatlas.volumes import Grid, joint_histogram, read_label_map, resample_labels, write_label_map
 
 Progress = Callable[[int, int], None]
 

@@ -18,14 +18,7 @@ from dapatlas.pipeline.reporting_comparison import checks_of_other, compare
 from dapatlas.pipeline.reporting_notes import CaseNotes, agreement_of, pictured, read_notes
 from dapatlas.pipeline.reporting_pictures import Drawn, Wanted, draw, place_of, wanted_places
 from dapatlas.pipeline.stage import Outcome, Progress
-from dapatlas.publish.report import (
-    CaseContent,
-    Comparison,
-    ReportContent,
-    ReviewContent,
-    Shown,
-    report_page,
-)
+from dapatlas.publish.report import CaseContent, Comparison, ReportContent, ReviewContent, Shown, report_page
 
 REPORT = "report.html"
 PICTURES = 120  # places of findings, some 15 kB each

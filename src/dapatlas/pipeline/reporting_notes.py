@@ -10,11 +10,7 @@ from typing import Any
 from dapatlas.dataset.reports import read_report
 from dapatlas.findings import Finding
 from dapatlas.pipeline.agreement import summarise
-from dapatlas.pipeline.case_files import (
-    picture_file,
-    provenance_picture_file,
-    refinement_picture_file,
-)
+from dapatlas.pipeline.case_files import picture_file, provenance_picture_file, refinement_picture_file
 from dapatlas.publish.report import Agreement, Expert, Overlap
 from dapatlas.publish.report.changes import is_change
 

@@ -32,11 +32,7 @@ LEAST_A_CASE = 4  # findings of a case that get a picture though others are grav
 QUALITY = 72  # of WebP: labels stay sharp, a place takes 10 to 20 kB
 SMALLER_PIXELS = 760  # width of what a build left
 LUNG_HU, BONE_HU = (-1350.0, 150.0), (-250.0, 1250.0)  # level -600, width 1500; level 500, width 1500
-WINDOWS = {
-    TissueClass.LUNG: LUNG_HU,
-    TissueClass.AIRWAY: LUNG_HU,
-    TissueClass.BONE: BONE_HU,
-}
+WINDOWS = {TissueClass.LUNG: LUNG_HU, TissueClass.AIRWAY: LUNG_HU, TissueClass.BONE: BONE_HU}
 
 
 @dataclass(frozen=True, slots=True)

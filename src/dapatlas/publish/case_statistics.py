@@ -80,12 +80,7 @@ class CaseStatistics:
 
 
 def case_statistics(
-    case: str,
-    subject: str,
-    label_map: NDArray[Any],
-    ct: NDArray[Any] | None,
-    grid: Grid,
-    scheme: LabelScheme,
+    case: str, subject: str, label_map: NDArray[Any], ct: NDArray[Any] | None, grid: Grid, scheme: LabelScheme
 ) -> CaseStatistics:
     """Measure one case.
 

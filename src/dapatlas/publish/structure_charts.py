@@ -7,27 +7,13 @@ from itertools import groupby
 
 from dapatlas.labels import Region, TissueClass
 from dapatlas.publish.cohort_statistics import GROUPS, Outlier, StructureSummary, quantiles
-from dapatlas.publish.svg import (
-    HuScale,
-    LogScale,
-    dots,
-    drawing,
-    element,
-    hover,
-    rgb,
-    round_number,
-    text,
-)
+from dapatlas.publish.svg import HuScale, LogScale, dots, drawing, element, hover, rgb, round_number, text
 
 WIDTH = 1080.0
 GROUP_NAMES = {"F": "female", "M": "male", "unknown": "sex unknown"}
 # HU of reference. Air is at -1000 by definition, as water is at 0; adipose tissue and skeletal muscle as in body
 # composition (Aubrey et al. 2014, Acta Physiologica 210:489, doi 10.1111/apha.12224). A band is (name, from, to).
-BANDS = (
-    ("air", -1050.0, -950.0),
-    ("fat", -190.0, -30.0),
-    ("muscle", -29.0, 150.0),
-)
+BANDS = (("air", -1050.0, -950.0), ("fat", -190.0, -30.0), ("muscle", -29.0, 150.0))
 HU_TICKS = (-1000, -300, -100, 0, 50, 100, 300, 1000)
 
 TILE, TILE_GAP, WALL_LEFT = 19.0, 3.0, 106.0

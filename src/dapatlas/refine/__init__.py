@@ -8,9 +8,4 @@ from dapatlas.refine.guideline import Guideline
 from dapatlas.refine.refine import refine
 from dapatlas.refine.settings import GUIDELINES, RefineSettings
 
-__all__ = [
-    "GUIDELINES",
-    "Guideline",
-    "RefineSettings",
-    "refine",
-]
+__all__ = ["GUIDELINES", "Guideline", "RefineSettings", "refine"]

@@ -60,6 +60,8 @@ class Anatomy:
         Why it is not known.
     notes
         What the guidelines saw and left as it is.
+    scheme
+        What the labels of the pieces mean.
     """
 
     pieces: Pieces

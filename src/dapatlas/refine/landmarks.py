@@ -58,7 +58,7 @@ class MidPlane:
         return right
 
     def right_mm_in(self, box: Box, spacing: tuple[float, float, float]) -> Floats:
-        """The same for every voxel of a box."""
+        """The same for every voxel of a box, an array of its shape; ``spacing`` is mm between voxels."""
         x, y, z = (np.arange(side.start, side.stop) * mm for side, mm in zip(box, spacing, strict=True))
         across = x[:, None, None] - self.offset
         right: Floats = (across - self.slope_y * y[:, None] - self.slope_z * z) / self._length

@@ -88,7 +88,7 @@ def apply(anatomy: Anatomy, thresholds: LateralityThresholds) -> None:
     for half in halves:
         target = anatomy.id(half.opposite)
         for piece in anatomy.all_of(half.name):
-            part = _wrong_part(anatomy, piece, plane, half, thresholds)
+            part = _wrong_part(anatomy, piece, plane, half)
             if part is None:
                 continue
             if part.sum() >= thresholds.whole_share * piece.voxels:
@@ -175,9 +175,7 @@ def _is_mirrored(
     return mirrored
 
 
-def _wrong_part(
-    anatomy: Anatomy, piece: Piece, plane: MidPlane, half: _Half, thresholds: LateralityThresholds
-) -> Mask | None:
+def _wrong_part(anatomy: Anatomy, piece: Piece, plane: MidPlane, half: _Half) -> Mask | None:
     """What of a piece is beyond the plane, as far as it hangs together with something beyond the margin."""
     corners = np.array([[s.start, s.stop - 1] for s in piece.box]) * np.array(anatomy.pieces.spacing)[:, None]
     points = np.stack(np.meshgrid(*corners, indexing="ij"), axis=-1)
@@ -208,10 +206,9 @@ def _rejoin_at_plane(anatomy: Anatomy, plane: MidPlane, halves: list[_Half]) -> 
         if main is None or partner is None:
             continue
         for piece in anatomy.all_of(half.name):
-            if (
-                piece is main
-                or np.abs(plane.right_mm(anatomy.pieces.points_mm(piece))).max() > half.margin_mm
-            ):
+            if piece is main:
+                continue
+            if np.abs(plane.right_mm(anatomy.pieces.points_mm(piece))).max() > half.margin_mm:
                 continue
             touched = anatomy.pieces.contacts(piece).pieces
             if partner.number in touched and main.number not in touched and piece.voxels < partner.voxels:

@@ -18,9 +18,8 @@ from dapatlas.refine.pieces import Pieces
 from dapatlas.refine.settings import GUIDELINES, RefineSettings
 from dapatlas.volumes import Box, Grid, bounding_box, hull, remap, reorient
 
-MAX_ROUNDS = (
-    12  # two are usual: what one guideline mends may show another something, and the last changes nothing
-)
+# Two are usual: what one guideline mends may show another something, and the last changes nothing.
+MAX_ROUNDS = 12
 DENSE_SHARE = 0.1  # a map in which so much is fat, muscle and the like labels the whole body
 
 

@@ -84,9 +84,7 @@ def _levels(anatomy: Anatomy, vertebrae: Column) -> _Levels:
         return float(np.mean(heights)) if heights else None
 
     neck = height("C6", "C7")
-    if (
-        neck is None
-    ):  # a scan that begins higher up: whatever is above its lowest vertebra, or the brain's base
+    if neck is None:  # the scan begins higher up: above its lowest vertebra, or above the brain's base
         higher = [h for n in range(1, 6) if (h := height(f"C{n}")) is not None]
         brain = anatomy.main("brain")
         if higher:

@@ -20,14 +20,7 @@ from dapatlas.refine.anatomy import Anatomy
 from dapatlas.refine.guideline import Guideline, Thresholds
 from dapatlas.refine.landmarks import FIRST_THORACIC, VERTEBRAE, Column, column
 from dapatlas.refine.piece import Piece, Reason
-from dapatlas.refine.rib_heads import (
-    RIBS,
-    RibHead,
-    anatomical_number,
-    nearest_vertebra,
-    rib_heads,
-    rib_name,
-)
+from dapatlas.refine.rib_heads import RIBS, RibHead, anatomical_number, nearest_vertebra, rib_heads, rib_name
 from dapatlas.volumes import connected
 
 RIB_PAIRS = 12

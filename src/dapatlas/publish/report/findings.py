@@ -61,8 +61,7 @@ def _filters(content: ReportContent) -> str:
     )
     codes = _options(Counter(finding.code for finding in findings).most_common())
     structures = _options(
-        Counter(finding.structure for finding in findings if finding.structure).most_common(),
-        content,
+        Counter(finding.structure for finding in findings if finding.structure).most_common(), content
     )
     return (
         '<form class="filters needs-script" role="search" aria-label="Filter findings">'
