@@ -80,7 +80,9 @@ def pairs_of(prediction: Path, reference: Path, benchmark: Benchmark | None) -> 
         return find_pairs(prediction, reference)
     for folder in (prediction, reference):
         if not folder.is_dir():
-            raise DapatlasError(f"{folder}: not a folder; a benchmark needs one of predictions and its own")
+            raise DapatlasError(
+                f"{folder}: not a folder; expected a folder of predictions and the folder of the benchmark's data set"
+            )
     references = find_references(benchmark, reference)
     predictions = find_predictions(benchmark, prediction, references)
     if not predictions:

@@ -42,7 +42,7 @@ def test_models_are_found_by_name_or_path(imported: Path) -> None:
 def test_a_wrong_name_is_told(imported: Path, tmp_path: Path) -> None:
     with pytest.raises(BadFileError, match="did you mean Task901_Tiny"):
         catalogue.find_model("Task901_Tinny", imported.parent)
-    with pytest.raises(BadFileError, match="there is none: dapatlas models import"):
+    with pytest.raises(BadFileError, match="none was imported yet: `dapatlas models import"):
         catalogue.find_model("x", tmp_path / "empty")
 
 

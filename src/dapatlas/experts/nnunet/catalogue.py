@@ -104,9 +104,8 @@ def find_model(name: str | Path, folder: Path | None = None) -> Path:
         return folder / name
     if given.is_dir():
         return given
-    there = (
-        f"there are {', '.join(names)}" if names else "there is none: dapatlas models import ZIP_OR_FOLDER"
-    )
+    none = "none was imported yet: `dapatlas models import ZIP_OR_FOLDER`"
+    there = f"there are {', '.join(names)}" if names else none
     raise BadFileError(
         f"{name}: no folder, and no model in {folder}; {there}{did_you_mean(str(name), names)}"
     )
