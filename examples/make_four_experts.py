@@ -21,6 +21,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from dapatlas.errors import DapatlasError
 from dapatlas.labels import LabelScheme, crosswalk, load_scheme
 from dapatlas.volumes import Grid, Volume, read_label_map, remap, reorient, resample_labels, write_label_map
 
@@ -100,7 +101,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path, default=shared / "data" / "totalsegmentator")
     options = parser.parse_args()
-    make(options.folder, options.data)
+    try:
+        make(options.folder, options.data)
+    except DapatlasError as error:
+        parser.exit(2, f"{error}\nName the folder that holds ct.nii.gz and total.nii.gz with --data.\n")
 
 
 if __name__ == "__main__":

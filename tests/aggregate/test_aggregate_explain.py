@@ -307,6 +307,28 @@ def test_what_the_recipe_itself_keeps_out_is_told_apart_from_what_nobody_knows(t
     assert "liver" not in nobody.message.split()
 
 
+def test_what_is_kept_out_of_the_same_experts_is_told_in_one_line(tmp_path: Path):
+    made = recipe(
+        {"name": "a", "scheme": "amos", "except": ["liver", "aorta", "bladder"]},
+        # b knows the liver, and no bladder
+        {"name": "b", "scheme": "btcv", "structures": ["aorta", "spleen"]},
+        folder=tmp_path,
+    )
+    told = [(f.structure, f.message) for f in findings(made, tmp_path) if f.code == "left-out"]
+    assert ("liver", "liver: no expert supplies it, for the recipe leaves it out of a and b") in told
+    assert not any("aorta" in message for _, message in told)
+    assert [name for name, message in told if message.endswith("out of a")] == ["bladder"]
+
+    made = recipe({"name": "b", "scheme": "btcv", "structures": ["spleen"]}, folder=tmp_path)
+    ((structure, message),) = [
+        (f.structure, f.message) for f in findings(made, tmp_path) if f.code == "left-out"
+    ]
+    assert structure == ""
+    named = message.split(": no expert supplies them, for the recipe leaves them out of b")[0].split(", ")
+    assert {"liver", "aorta", "kidney_left", "kidney_right", "pancreas"} <= set(named)
+    assert "spleen" not in named
+
+
 # --- grids
 
 

@@ -59,7 +59,7 @@ def test_btcv_has_its_13_organs_and_the_papers_number():
 def test_an_unknown_benchmark_and_a_bad_file_are_errors():
     with pytest.raises(BadBenchmarkError, match=r"did you mean btcv\?"):
         load_benchmark("btvc")
-    with pytest.raises(BadBenchmarkError, match=r"benchmark mine: title: Field required"):
+    with pytest.raises(BadBenchmarkError, match=r"benchmark mine: title: is missing"):
         parse_benchmark({"name": "mine"}, "mine")
     table = load_benchmark("segthor").model_dump() | {"organs": ("esophagus", "lung_of_mars")}
     with pytest.raises(BadBenchmarkError, match="segthor has no lung_of_mars"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -17,6 +18,8 @@ from typer.testing import CliRunner
 
 from dapatlas.cli import app
 from dapatlas.dataset import Dataset, validate
+from dapatlas.errors import DapatlasError
+from dapatlas.pipeline.ingesting_nifti import ingest_cts
 from dapatlas.volumes import Grid, read_volume, reorient, write_label_map, write_volume
 
 SMALL = StudySpec(cts=(CtSpec(size=16, slices=8),))
@@ -83,6 +86,24 @@ def test_a_ct_that_did_not_come_from_here_is_not_overwritten(tmp_path: Path):
     assert atlas.image_path("mine").read_bytes() == b"somebody's"
     run("ct", tree.folder, atlas.path, "--name", "mine", "--force")
     assert read_volume(atlas.image_path("mine")).array.shape == (16, 16, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("*.nrrd", "there is no such file or folder"),  # what a shell leaves of a pattern that nothing fits
+        (
+            "my ct.nii.gz",
+            "'my ct' cannot be the name of a case: .*rename it, or ingest it alone, with --name",
+        ),
+    ],
+)
+def test_a_source_whose_name_is_no_cases(tmp_path: Path, name: str, says: str):
+    if "*" not in name:
+        (tmp_path / name).touch()
+    with pytest.raises(DapatlasError, match=f"{re.escape(name)}: {says}"):
+        ingest_cts([tmp_path / name], tmp_path / "atlas")
+    assert not (tmp_path / "atlas").exists()
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,11 @@ def test_what_is_not_there_is_an_error_that_helps(key: int | str, says: str):
         dap()[key]
 
 
-def test_an_unknown_scheme_is_an_error_that_lists_the_known():
-    with pytest.raises(BadLabelsError, match="known are dap, .*did you mean totalsegmentator"):
+def test_an_unknown_scheme_is_an_error_that_lists_the_known_unless_one_is_spelt_alike():
+    with pytest.raises(BadLabelsError, match=r"'totalsegmenter'; did you mean totalsegmentator\?$"):
         load_scheme("totalsegmenter")
+    with pytest.raises(BadLabelsError, match="'mine', known are dap, .*word"):
+        load_scheme("mine")
 
 
 def test_schemes_are_loaded_once_and_survive_pickling():

@@ -95,7 +95,9 @@ def test_one_bad_file_stops_no_other(cohort: Path, tmp_path: Path) -> None:
     failed = results.pop(broken.name.removesuffix(".nii.gz"))
     assert failed["state"] == "failed"
     assert broken.name in failed["error"]
+    assert failed["report"] == ""
     assert {result["state"] for result in results.values()} == {"refined"}
+    assert all(Path(result["report"]).is_file() for result in results.values())
     assert not (tmp_path / "out" / broken.name).exists()
 
 
@@ -112,7 +114,9 @@ def test_a_single_file(cohort: Path, tmp_path: Path) -> None:
     assert "voxels changed" in answer.output
     np.testing.assert_array_equal(read_label_map(out).array, truth_of(cohort, case))
     assert read_label_map(out).grid.is_close(read_label_map(source).grid)
-    assert json.loads(out.with_name("clean.findings.json").read_text())["case"] == case
+    report = out.with_name("clean.findings.json")
+    assert json.loads(report.read_text())["case"] == case
+    assert f"findings in full: {report}" in answer.output
 
 
 @pytest.mark.parametrize(

@@ -511,7 +511,7 @@ def test_the_template_names_every_key() -> None:
     [
         ("pretty_name", "cannot be read as TOML"),
         ('like = "dop"', "expected one of dap, found 'dop'"),
-        ('like = "dap"\nlicence = "x"', "licence: no such key"),
+        ('like = "dap"\nlicence = "x"', r"licence: no such key; did you mean ct_licence\?"),
         ('like = "dap"\nversion = "one"', "version: .* found 'one'"),
         ('pretty_name = "x"', "description: is missing; mask_licence: is missing"),
     ],

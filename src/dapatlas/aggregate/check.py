@@ -86,27 +86,21 @@ def check_settings(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _uncovered(recipe: Recipe, atlas: LabelScheme) -> Iterator[Finding]:
-    """Structures that will be in no map: some because the recipe leaves them out, the others all in one finding."""
+    """Structures that will be in no map: those that the recipe keeps out of the same experts in one finding each."""
     found = found_by_any(recipe) | fills(recipe).keys()
-    nobody = []
-    for structure in atlas:
-        if structure.name in found:
-            continue
-        able = [
-            expert.name
-            for expert in recipe.experts
-            if (how := supplies(expert, atlas, restricted=False).get(structure.name)) and how.finds
-        ]
-        if not able:
-            nobody.append(structure.name)
-            continue
+    kept_out: dict[tuple[str, ...], list[str]] = {}
+    for name in (structure.name for structure in atlas if structure.name not in found):
+        kept_out.setdefault(_able(recipe, atlas, name), []).append(name)
+    nobody = kept_out.pop((), [])
+    for able, names in kept_out.items():
+        them = "it" if len(names) == 1 else "them"
         yield Finding(
             "",
             Severity.WARNING,
             "left-out",
-            f"{structure.name}: no expert supplies it, for the recipe leaves it out of {' and '.join(able)}",
-            structure=structure.name,
-            remedy="take it from one of them by `structures` or `except`, if it should be in the atlas",
+            f"{', '.join(names)}: no expert supplies {them}, for the recipe leaves {them} out of {' and '.join(able)}",
+            structure=names[0] if len(names) == 1 else "",
+            remedy="take what should be in the atlas from such an expert by `structures` or `except`",
         )
     if nobody:
         yield Finding(
@@ -117,6 +111,14 @@ def _uncovered(recipe: Recipe, atlas: LabelScheme) -> Iterator[Finding]:
             f"{', '.join(nobody)}",
             remedy="add an expert that knows them, or take note that they will be absent",
         )
+
+
+def _able(recipe: Recipe, atlas: LabelScheme, structure: str) -> tuple[str, ...]:
+    """Experts whose schemes know a structure, whatever the recipe takes from them."""
+    supplied = (
+        (expert, supplies(expert, atlas, restricted=False).get(structure)) for expert in recipe.experts
+    )
+    return tuple(expert.name for expert, how in supplied if how and how.finds)
 
 
 def _idle_orders(recipe: Recipe, atlas: LabelScheme) -> Iterator[Finding]:

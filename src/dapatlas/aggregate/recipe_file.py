@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from dapatlas.aggregate.recipe import EXPERT_KINDS, Recipe
 from dapatlas.aggregate.recipe_layers import Composed, compose
 from dapatlas.errors import RecipeError
+from dapatlas.table_faults import in_words
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -115,12 +116,12 @@ def _explain_fault(fault: ErrorDetails, composed: Composed) -> str:
     keys: Keys = tuple(key for place, key in enumerate(fault["loc"]) if place != 2 or key not in EXPERT_KINDS)
     if fault["type"] in UNION_FAULTS:
         keys = (*keys, "kind")
-    message = fault["msg"].removeprefix("Value error, ")
+    message = in_words(fault, Recipe)
     own = OWN_KEY.match(message)
     if own and not keys:
         keys = tuple(int(key) if key.isdigit() else key for key in own[1].split("."))
         message = message[own.end() :]
-    untold = isinstance(fault["input"], dict) or fault["type"] == "missing"
+    untold = isinstance(fault["input"], dict) or fault["type"] in ("missing", "extra_forbidden")
     found = "" if untold else f" (found {fault['input']!r})"
     layer, own_keys = composed.origin(keys)
     return f"{layer.at(own_keys)}: {message}{found}"

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from dapatlas.dataset import case_id_of
 from dapatlas.errors import DapatlasError, did_you_mean
 from dapatlas.labels import LabelScheme, load_scheme
+from dapatlas.table_faults import faults_in_words
 
 CASE = "{case}"
 
@@ -175,8 +176,7 @@ def parse_benchmark(table: dict[str, Any], where: str) -> Benchmark:
     try:
         return Benchmark.model_validate(table)
     except ValidationError as error:
-        story = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise BadBenchmarkError(f"benchmark {where}: {story}") from None
+        raise BadBenchmarkError(f"benchmark {where}: {faults_in_words(error, Benchmark)}") from None
 
 
 def find_references(benchmark: Benchmark, folder: Path) -> dict[str, Path]:

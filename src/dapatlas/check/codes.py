@@ -217,7 +217,7 @@ class Code(StrEnum):
         "several-pieces",
         _WARNING,
         "a structure that is one piece in the body lies in several",
-        "drop or relabel the stray pieces (dapatlas refine, guideline fragments)",
+        "dapatlas refine (guideline fragments) drops small stray pieces; look at large ones, which it keeps",
     )
     NOT_JUDGED = "not-judged", _INFO, "a check had nothing to go by"
 

@@ -70,12 +70,13 @@ def print_parts(known: dict[str, Part], *, as_json: bool) -> None:
     if as_json:
         print_json({"parts": [part.model_dump(mode="json") for part in known.values()]})
         return
-    table = Table("part", "what", "size", "licence", "how", "where", box=None, pad_edge=False)
-    table.columns[-1].overflow = "fold"  # an address that is cut leads nowhere
+    table = Table("part", "what", "size", "licence", "how", box=None, pad_edge=False)
     for part in known.values():
-        words = (part.name, part.title, part.size, part.licence, part.how, part.page)
+        words = (part.name, part.title, part.size, part.licence, part.how)
         table.add_row(*map(Text, words))
     output().print(table)
+    for part in known.values():  # no column: an address in two pieces leads nowhere
+        typer.echo(f"{part.name}: {part.page}")
     typer.echo("`dapatlas fetch PART` tells more; `dapatlas fetch PART DEST` fetches it")
 
 

@@ -116,6 +116,7 @@ def _settings(guidelines: str | None, skip: str | None, thresholds: Sequence[str
     from pydantic import ValidationError
 
     from dapatlas.refine import GUIDELINES, RefineSettings
+    from dapatlas.table_faults import faults_in_words
 
     names = _names(guidelines) if guidelines else tuple(GUIDELINES)
     without = _names(skip) if skip else ()
@@ -137,10 +138,7 @@ def _settings(guidelines: str | None, skip: str | None, thresholds: Sequence[str
     try:
         return RefineSettings.model_validate(values)
     except ValidationError as error:
-        story = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'guidelines'}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        )
+        story = faults_in_words(error, RefineSettings)
         raise typer.BadParameter(f"{story} (see `dapatlas refine --explain`)") from None
 
 
@@ -198,6 +196,8 @@ def _print_results(results: Sequence[Refined], out: Path) -> None:
         if result.state == "failed":
             console.print(f"[red]{escape(result.case)}[/]: {escape(result.error)}", soft_wrap=True)
     console.print(f"refined maps and findings: {escape(str(out))}", soft_wrap=True)
+    if len(results) == 1 and results[0].report:
+        console.print(f"findings in full: {escape(results[0].report)}", soft_wrap=True)
 
 
 def _print_findings(result: Refined) -> None:

@@ -325,7 +325,7 @@ class Code(StrEnum):
     LICENSE_NOT_ACCEPTED = (
         "license-not-accepted",
         _ERROR,
-        "the license of a source was not accepted",
+        "the licence of a source was not accepted",
         "read it, then say so with the option named",
     )
 

@@ -51,7 +51,7 @@ def load_scheme(name: str) -> LabelScheme:
     if name in _aliases():
         return load_scheme(_aliases()[name])
     hint = did_you_mean(name, (*scheme_names(), *_aliases()))
-    raise BadLabelsError(f"no label scheme {name!r}, known are {', '.join(scheme_names())}{hint}")
+    raise BadLabelsError(f"no label scheme {name!r}{hint or ', known are ' + ', '.join(scheme_names())}")
 
 
 def find_scheme(name_or_path: str) -> LabelScheme:

@@ -167,7 +167,7 @@ def _named(sources: Sequence[Path], name: str | None) -> dict[str, Path]:
         )
     named: dict[str, Path] = {}
     for source in sources:
-        case = case_name(name if name is not None else _own_name(source))
+        case = case_name(name) if name is not None else _own_name(source)
         if case in named:
             raise DapatlasError(
                 f"{source}: would be called {case}, as {named[case]} would; ingest one of them alone, with --name"
@@ -180,7 +180,12 @@ def _own_name(source: Path) -> str:
     name = source.resolve().name
     for suffix in (*itk.SUFFIXES, ".zip", ".dcm"):
         name = name.removesuffix(suffix)
-    return case_id_of(name) or name
+    try:
+        return case_name(case_id_of(name) or name)
+    except IngestError as error:
+        if not source.exists():  # such as a pattern that the shell found nothing for
+            raise DapatlasError(f"{source}: there is no such file or folder") from None
+        raise DapatlasError(f"{source}: {error}; rename it, or ingest it alone, with --name") from None
 
 
 def _taken(case: str, source: Path) -> Finding:

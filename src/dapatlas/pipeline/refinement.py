@@ -47,6 +47,8 @@ class Refined:
         Wall-clock time.
     error
         Why it failed; empty otherwise.
+    report
+        File of the findings; empty where it failed.
     """
 
     case: str
@@ -55,6 +57,7 @@ class Refined:
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
     error: str = ""
+    report: str = ""
 
 
 def refine_file(
@@ -65,7 +68,7 @@ def refine_file(
     scheme: LabelScheme | None = None,
     sex_table: Path | None = None,
 ) -> Refined:
-    """Refine one label map; the findings go to ``<target>.findings.json`` beside it.
+    """Refine one label map; the findings go to ``<case>.findings.json`` beside it.
 
     Parameters
     ----------
@@ -95,7 +98,9 @@ def refine_file(
     begin = time.perf_counter()
     work = Work(case, (source,), (target, report))
     findings = _run(work, settings, scheme or dap(), sex_tables(sex_table))
-    return Refined(case, "refined", _changed(findings), findings, time.perf_counter() - begin)
+    return Refined(
+        case, "refined", _changed(findings), findings, time.perf_counter() - begin, report=str(report)
+    )
 
 
 def refine_folder(
@@ -155,13 +160,15 @@ def refine_folder(
         outcomes = run_stage(
             STAGE, works, do, journal, jobs=jobs, force=force, progress=progress, bytes_a_voxel=BYTES_A_VOXEL
         )
-    return [_refined(outcome) for outcome in outcomes]
+    return [_refined(outcome, report_file(out, outcome.case)) for outcome in outcomes]
 
 
-def _refined(outcome: Outcome[tuple[Finding, ...]]) -> Refined:
-    if outcome.answer is None:
-        return Refined(outcome.case, outcome.state, error=outcome.error)
-    return Refined(outcome.case, "refined", _changed(outcome.answer), outcome.answer, outcome.seconds)
+def _refined(outcome: Outcome[tuple[Finding, ...]], report: Path) -> Refined:
+    findings = outcome.answer
+    if findings is None:
+        there = "" if outcome.error else str(report)
+        return Refined(outcome.case, outcome.state, error=outcome.error, report=there)
+    return Refined(outcome.case, "refined", _changed(findings), findings, outcome.seconds, report=str(report))
 
 
 def _changed(findings: Sequence[Finding]) -> int:

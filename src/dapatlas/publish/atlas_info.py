@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from dapatlas.errors import DapatlasError
+from dapatlas.table_faults import in_words
 
 ATLAS_TOML = "atlas.toml"
 OWN_TEXTS = ("dap",)  # label schemes whose atlas comes with its own texts
@@ -154,8 +155,5 @@ def _data(name: str) -> str:
 def _fault(fault: Any) -> str:
     if fault["type"] == "string_too_short":
         return "fill it in"
-    if fault["type"] == "missing":
-        return "is missing"
-    if fault["type"] == "extra_forbidden":
-        return "no such key"
-    return f"{fault['msg']}, found {fault['input']!r}"
+    untold = fault["type"] in ("missing", "extra_forbidden")
+    return in_words(fault, AtlasInfo) + ("" if untold else f", found {fault['input']!r}")

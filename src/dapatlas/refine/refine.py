@@ -166,14 +166,14 @@ def _changes(anatomy: Anatomy, corner: Box, canonical: Grid, grid: Grid, case: s
         for change in changes[1:]:
             box = hull(box, change.box)
         was, became = anatomy.name(old), anatomy.name(new)
+        size = f"{voxels} voxel{'s' if voxels > 1 else ''}, {voxels * anatomy.pieces.voxel_ml:.2f} ml"
         count = f"{len(changes)} pieces" if len(changes) > 1 else "a piece"
         findings.append(
             Finding(
                 case=case,
                 severity=Severity.INFO,
                 code=code,
-                message=f"{count} of {was} ({voxels} voxels, {voxels * anatomy.pieces.voxel_ml:.2f} ml) became "
-                f"{became}: {changes[0].reason.words}",
+                message=f"{count} of {was} ({size}) became {became}: {changes[0].reason.words}",
                 structure=was,
                 voxels=voxels,
                 found=was,

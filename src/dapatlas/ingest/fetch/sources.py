@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dapatlas.errors import BadFileError, DapatlasError, did_you_mean
+from dapatlas.table_faults import in_words
 
 OWN_TABLE = "the table that comes with dapatlas"
 
@@ -191,7 +192,9 @@ def _parsed(text: str, where: str) -> dict[str, Part]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(step) for step in first["loc"])
-        raise BadFileError(f"{where}: {key}: {first['msg']}; found {str(first['input'])[:80]!r}") from None
+        raise BadFileError(
+            f"{where}: {key}: {in_words(first, _Table)}; found {str(first['input'])[:80]!r}"
+        ) from None
     named = {entry.name: entry for entry in table.parts}
     if len(named) < len(table.parts):
         raise BadFileError(f"{where}: two parts have one name; expected each once")
