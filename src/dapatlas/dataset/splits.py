@@ -206,7 +206,7 @@ def _place(
     if len(subjects) < len(shares):
         raise DapatlasError(
             f"{len(subjects)} subjects cannot fill {len(shares)} parts, for no subject is in two; "
-            "ask for fewer parts, or add cases"
+            "ask for fewer parts (`--folds`, `--fractions`), or add cases"
         )
     if not stable:
         return _deal(traits, subjects, shares, seed, stratify)
