@@ -35,8 +35,6 @@ def in_words(fault: ErrorDetails, model: type[BaseModel]) -> str:
     if fault["type"] == "extra_forbidden":
         *above, key = fault["loc"]
         known = keys_of(model, above)
-        if not known:
-            return "no such key"
         return f"no such key{did_you_mean(str(key), known) or ', known are ' + ', '.join(known)}"
     return fault["msg"].removeprefix("Value error, ")
 
