@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,16 @@ def test_an_option_has_one_form_everywhere(option: str) -> None:
         assert shorts == ([short] if short else []), words
         found = parameter.type_descriptor.annotation
         assert kind is None or found in (kind, list[kind]), words
+
+
+def test_what_shows_progress_can_be_silenced() -> None:
+    loud = {
+        words
+        for words, command in ALL.items()
+        if "case_progress(" in inspect.getsource(inspect.unwrap(command.callback))
+    }
+    assert loud > {"build", "phantom"}
+    assert loud - {words for words, _ in OPTIONS["--quiet"]} == {"demo"}  # which is there to be looked at
 
 
 def test_no_short_form_means_two_things() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dapatlas.cli.options import JobsOption
+from dapatlas.cli.options import JobsOption, QuietOption
 
 
 def phantom(
@@ -37,6 +37,7 @@ def phantom(
         ),
     ] = None,
     jobs: JobsOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Make a synthetic data set: drawn from geometry, no patient's anatomy.
 
@@ -56,7 +57,7 @@ def phantom(
     from dapatlas.parallel import available_cpus
     from dapatlas.phantom import make_cohort
 
-    with case_progress("making phantoms") as progress:
+    with case_progress("making phantoms", quiet=quiet) as progress:
         dataset = make_cohort(
             out,
             subjects,
@@ -68,6 +69,7 @@ def phantom(
             fields_of_view=tuple(field_of_view or ("full",)),
             errors=tuple(error or ()),
         )
-    output().print(
-        f"{len(dataset)} synthetic cases of {len(dataset.subjects)} subjects in {out}", soft_wrap=True
-    )
+    if not quiet:
+        output().print(
+            f"{len(dataset)} synthetic cases of {len(dataset.subjects)} subjects in {out}", soft_wrap=True
+        )
