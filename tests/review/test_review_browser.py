@@ -128,6 +128,10 @@ def find_a_fault_and_reject_it(site: Site, watch: Watch) -> None:
     page.keyboard.press("x")
     page.get_by_role("textbox", name="Remarks").fill("not to be trained on")
     saved(page)
+    page.wait_for_selector(".case-head .rejected")
+    page.click(
+        f".findings button:has-text('{finding['message'][:30]}')"
+    )  # what the head is drawn with still works
 
     page.click("nav >> text=Cases")
     page.wait_for_selector("tbody a")

@@ -54,7 +54,8 @@ def test_it_serves_ranges_and_stops_when_told(atlas: Path):
         assert process.stdout.read() == "stopped\n"
 
 
-def test_a_request_under_way_is_finished_before_it_stops(atlas: Path):
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_request_under_way_is_finished_before_it_stops_however_often_it_is_told(atlas: Path, times: int):
     with running(atlas, default_url(atlas)) as (process, address), visiting(address, "r-01") as browser:
         case = browser.get("/api/cases").json()["cases"][0]["case"]
         detail = browser.get(f"/api/cases/{case}").json()
@@ -67,12 +68,15 @@ def test_a_request_under_way_is_finished_before_it_stops(atlas: Path):
             )
             thread.start()
             time.sleep(0.5)
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
+            for _ in range(times):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.3)
             other.execute("COMMIT")
         thread.join(20)
         assert process.wait(20) == 0
         assert [answer.status_code for answer in answers] == [200]
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
 
 
 def test_killed_while_many_save_it_keeps_what_it_promised_and_goes_on(atlas: Path):

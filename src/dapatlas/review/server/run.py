@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -116,6 +117,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self._ready is not None and not self.should_exit:
             self._ready(self._address)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; a second Ctrl-C changes nothing, for uvicorn would cut off whoever saves, and end in a traceback."""
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
 
 
 def _bound(host: str, port: int) -> socket.socket:

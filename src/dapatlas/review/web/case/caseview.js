@@ -54,6 +54,7 @@ class CasePage {
     }
     this.choose(this.detail.findings.some((one) => one.severity !== "info") ? "findings" : "structures");
     this.#shut.push(bind(this.root, this.#keys()));
+    this.#part(".panel-verdict").addEventListener("case-state", () => render(skeleton(this.detail), this.root));
     this.#openViewer();
   }
 

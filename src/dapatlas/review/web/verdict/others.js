@@ -32,6 +32,7 @@ export class Others {
       const now = await api.get(casePath(panel.id));
       this.#note(now.also_read_by ?? []);
       if (now.map_sha256 !== panel.detail.map_sha256) this.mapChanged = true;
+      this.#noteState(now.state);
       this.#noteOwn(panel.kind === "adjudication" ? now.adjudication : now.verdict);
       panel.draw();
     } catch {
@@ -59,6 +60,14 @@ export class Others {
     announce(fresh.map((one) => `${one.reader} has saved a verdict on this case`).join(". "));
     if (this.panel.kind === "adjudication") this.panel.loadReadings();
     this.panel.draw();
+  }
+
+  /** How the case stands, which the head of its page tells. */
+  #noteState(state) {
+    const { detail, element } = this.panel;
+    if (state === detail.state) return;
+    detail.state = state;
+    element.dispatchEvent(new CustomEvent("case-state", { bubbles: true }));
   }
 
   /** The same verdict may have been saved in another window. */

@@ -196,8 +196,11 @@ class VerdictPanel {
   }
 
   onSaved(verdict) {
-    this.detail[verdict.kind === "adjudication" ? "adjudication" : "verdict"] = verdict;
+    const kind = verdict.kind === "adjudication" ? "adjudication" : "verdict";
+    const before = this.detail[kind];
+    this.detail[kind] = verdict;
     this.others.saved(verdict);
+    if (before?.decision !== verdict.decision) this.others.look(); // the case may stand otherwise now
     this.draw();
   }
 
