@@ -104,7 +104,7 @@ def whole_folder(path: Path, stands: Callable[[Path], bool] | None = None) -> It
     scratch = Path(mkdtemp(prefix=f".{path.name}.", suffix=SCRATCH, dir=path.parent))
     try:
         yield scratch
-        for found in (*scratch.iterdir(), scratch):  # not all who write into it flush what they write
+        for found in (*scratch.rglob("*"), scratch):  # not all who write into it flush what they write
             _flush_to_disk(found)
         scratch.chmod(path.parent.stat().st_mode & 0o777)  # mkdtemp makes it private; ours are ordinary ones
         if stands is None:
@@ -120,13 +120,19 @@ def whole_folder(path: Path, stands: Callable[[Path], bool] | None = None) -> It
 
 
 def _swap(scratch: Path, path: Path) -> None:
-    """Give a finished folder its name; what had that name goes once the new one is in place."""
+    """Give a finished folder its name; what had that name goes once the new one is in place, or stays."""
     if not path.exists():
         scratch.rename(path)
         return
-    old = scratch.with_suffix(".old")
+    old = scratch.with_name(
+        f"{scratch.name}.old"
+    )  # still a name of scratch: what a killed run leaves is cleared
     path.rename(old)
-    scratch.rename(path)
+    try:
+        scratch.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
     shutil.rmtree(old)
 
 
