@@ -25,6 +25,19 @@ class RecipeError(DapatlasError):
     """A build recipe cannot be used; the message names the line and the key."""
 
 
+def first_few(words: Iterable[object], most: int = 8, between: str = ", ") -> str:
+    """The first of some words, and how many more there are.
+
+    Examples
+    --------
+    >>> first_few(["liver", "spleen", "aorta", "skull"], 2)
+    'liver, spleen and 2 more'
+    """
+    every = list(map(str, words))
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return between.join(every[:most]) + more
+
+
 def did_you_mean(word: str, known: Iterable[str], most: int = 1) -> str:
     """The end of a message about a word that is not known: ``; did you mean liver?``, or nothing.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dapatlas.check.common_scheme import CommonScheme
 from dapatlas.check.scores import DEFAULT_TOLERANCE_MM, StructureScore, SurfaceScore, score
-from dapatlas.errors import BadLabelsError, GridMismatchError
+from dapatlas.errors import BadLabelsError, GridMismatchError, first_few
 from dapatlas.labels import LabelScheme
 from dapatlas.volumes import Volume, remap, resample_labels
 
@@ -25,7 +25,6 @@ RULE_IN_REFERENCE = (
     "A structure is scored in the cases whose reference has it. Absent in the prediction: Dice, IoU and surface Dice "
     "are 0, distances are not defined and counted as failures. What only the prediction has is counted as invented."
 )
-MAX_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +193,7 @@ def _in_common(
     ids = fastremap.unique(array)
     strange = [id_ for id_ in ids.tolist() if id_ not in scheme]
     if strange:
-        listed = ", ".join(map(str, strange[:MAX_LISTED])) + (" …" if len(strange) > MAX_LISTED else "")
+        listed = first_few(strange)
         raise BadLabelsError(
             f"{what}: found ids outside the scheme {scheme.name!r}: {listed}; expected its ids, 0…{scheme.max_id}; "
             "name the scheme that the map was made with"

@@ -64,7 +64,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class StructureSummary:
+class StructureScores:
     """One structure over cases.
 
     Attributes
@@ -145,7 +145,7 @@ class Summary:
         Groups by kind of tissue and by region that occur.
     """
 
-    structures: tuple[StructureSummary, ...]
+    structures: tuple[StructureScores, ...]
     everything: GroupSummary
     tissues: tuple[GroupSummary, ...]
     regions: tuple[GroupSummary, ...]
@@ -240,9 +240,9 @@ def _draws(n: int, resamples: int, seed: int) -> NDArray[np.float32]:
     return draws.astype(np.float32)
 
 
-def _structure(structure: Structure, cases: Sequence[EvaluatedCase]) -> StructureSummary:
+def _structure(structure: Structure, cases: Sequence[EvaluatedCase]) -> StructureScores:
     scores = [one for case in cases for one in case.scores if one.id == structure.id]
-    return StructureSummary(
+    return StructureScores(
         structure,
         len(scores),
         missed=sum(not one.predicted_voxels for one in scores),
@@ -251,7 +251,7 @@ def _structure(structure: Structure, cases: Sequence[EvaluatedCase]) -> Structur
     )
 
 
-def _group(name: str, members: Sequence[StructureSummary], cases: Sequence[EvaluatedCase]) -> GroupSummary:
+def _group(name: str, members: Sequence[StructureScores], cases: Sequence[EvaluatedCase]) -> GroupSummary:
     ids = {one.structure.id for one in members}
     scores = [[one for one in case.scores if one.id in ids] for case in cases]
     flat = [one for case in scores for one in case]

@@ -14,7 +14,7 @@ from dapatlas.dataset.codes import Code, finding
 from dapatlas.dataset.digests import sha256_of
 from dapatlas.dataset.inspection import UNREADABLE
 from dapatlas.dataset.manifest import Entry, case_of, header_entry, label_set, listed_files
-from dapatlas.errors import BadLabelsError
+from dapatlas.errors import BadLabelsError, first_few
 from dapatlas.findings import Finding
 from dapatlas.parallel import map_cases
 
@@ -206,5 +206,4 @@ def _factor(entry: Entry) -> str:
 
 
 def _ids(some: set[int]) -> str:
-    shown = ", ".join(map(str, sorted(some)[:MAX_LISTED]))
-    return shown + (f" and {len(some) - MAX_LISTED} more" if len(some) > MAX_LISTED else "")
+    return first_few(sorted(some), MAX_LISTED)

@@ -12,7 +12,7 @@ from typing import Any
 from dapatlas import __version__
 from dapatlas.dataset.names import case_id_of
 from dapatlas.dataset.splits import TRAIN, VAL, CaseTraits, Fold, Splits, balance
-from dapatlas.errors import BadFileError, DapatlasError
+from dapatlas.errors import BadFileError, DapatlasError, first_few
 from dapatlas.files import write_json
 
 FORMAT, FORMAT_VERSION = "dapatlas splits", 1
@@ -134,8 +134,7 @@ def _refuse_to_move(ours: Path, nnunet: Path, splits: Splits, folds: Sequence[An
 
 
 def _few(names: Sequence[str]) -> str:
-    more = ", …" if len(names) > 3 else ""
-    return f" ({', '.join(names[:3])}{more})" if names else ""
+    return f" ({first_few(names, 3)})" if names else ""
 
 
 def read_listed(path: Path) -> ListedSplits:

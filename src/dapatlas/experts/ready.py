@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dapatlas.dataset import Case
-from dapatlas.errors import BadFileError, BadLabelsError, GridMismatchError
+from dapatlas.errors import BadFileError, BadLabelsError, GridMismatchError, first_few
 from dapatlas.experts.expert import Proposal
 from dapatlas.findings import Finding, Severity
 from dapatlas.labels import LabelScheme, load_scheme
 from dapatlas.volumes import Grid, read_grid, resample_labels
-
-MAX_LISTED = 8  # things that an error names before it says …
 
 
 def _known_scheme(name: str) -> str:
@@ -99,9 +97,9 @@ def check_ids(array: NDArray[Any], scheme: LabelScheme, path: Path) -> None:
     ids, counts = fastremap.unique(array, return_counts=True)
     strange = [found for found in zip(ids.tolist(), counts.tolist(), strict=True) if found[0] not in scheme]
     if strange:
-        listed = ", ".join(f"{id_} ({voxels} voxels)" for id_, voxels in strange[:MAX_LISTED])
+        listed = first_few(f"{id_} ({voxels} voxels)" for id_, voxels in strange)
         raise BadLabelsError(
-            f"{path}: ids that {scheme.name} does not have: {listed}{' …' if len(strange) > MAX_LISTED else ''}; "
+            f"{path}: ids that {scheme.name} does not have: {listed}; "
             f"expected ids among 0…{scheme.max_id}; name the scheme that the file is in"
         )
 
@@ -126,7 +124,7 @@ def unknown_findings(
 
 def none_known(names: Sequence[str], scheme: LabelScheme, path: Path, what: str) -> BadLabelsError:
     """The error that says that a scheme knows nothing of what a file or folder names."""
-    listed = ", ".join(map(repr, names[:MAX_LISTED])) + (" …" if len(names) > MAX_LISTED else "")
+    listed = first_few(map(repr, names))
     return BadLabelsError(
         f"{path}: none of the {len(names)} {what} is named after a structure of {scheme.name}: found {listed}; "
         f"expected names such as {scheme.names[1]!r}; name the scheme that it is in"

@@ -6,7 +6,6 @@ Pure geometry, from what headers say of position, orientation and size; DICOM's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dapatlas.errors import first_few
 from dapatlas.formats.worlds import LPS_TO_RAS
 from dapatlas.volumes import Grid
 
 Floats = NDArray[np.float64]
 
+MOST_NAMED = 5  # places in a message
 SAME_PLACE_MM = 0.01  # no scanner steps less; what lies this close is one place
 OFF_PLACE = 0.02  # of the step: how far a slice may lie off its place in an even stack
 ROUNDING_MM = 0.06  # some write positions in tenths of a mm, which puts a slice 0.05 mm off
@@ -249,7 +250,9 @@ def _missing(planes: Floats, steps: Floats, missing: int) -> list[Fault]:
         for k in np.flatnonzero(steps > 1)
     ]
     are = "slice is" if missing == 1 else "slices are"
-    return [Fault(Flaw.MISSING_SLICES, f"{missing} {are} missing: {_some(holes)}", count=missing)]
+    return [
+        Fault(Flaw.MISSING_SLICES, f"{missing} {are} missing: {first_few(holes, MOST_NAMED)}", count=missing)
+    ]
 
 
 def _off_line(planes: Floats, beside: Floats, slack: float) -> list[Fault]:
@@ -296,9 +299,4 @@ def _places(where: NDArray[Any]) -> tuple[int, ...]:
 
 
 def _at(places: Floats) -> str:
-    return f"{_some([f'{mm:.6g}' for mm in places])} mm"
-
-
-def _some(words: Iterable[str], most: int = 5) -> str:
-    listed = list(words)
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+    return f"{first_few((f'{mm:.6g}' for mm in places), MOST_NAMED)} mm"

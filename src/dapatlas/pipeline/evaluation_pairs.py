@@ -10,7 +10,7 @@ from dapatlas.check.benchmark import Benchmark, find_predictions, find_reference
 from dapatlas.dataset import case_id_of
 from dapatlas.dataset.case import MASKS
 from dapatlas.dataset.dataset import volume_files
-from dapatlas.errors import DapatlasError
+from dapatlas.errors import DapatlasError, first_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +122,4 @@ def _case_of(path: Path) -> str:
 
 
 def _few(names: Iterable[str], number: int = 3) -> str:
-    listed = sorted(names)
-    return ", ".join(listed[:number]) + (" …" if len(listed) > number else "")
+    return first_few(sorted(names), number)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from dapatlas.dataset import Dataset
 from dapatlas.dataset.checks.labels_json import check_labels_json
+from dapatlas.errors import first_few
 from dapatlas.findings import Finding, Severity
 from dapatlas.publish.atlas_info import ATLAS_TOML, AtlasInfo
 from dapatlas.publish.card import CARD, OTHER, hub_licence
-from dapatlas.publish.card_summary import CardFacts, listed
+from dapatlas.publish.card_summary import CardFacts
 from dapatlas.publish.schema import PREVIEW_FEATURES
 from dapatlas.publish.table import DATA
 
@@ -95,7 +96,7 @@ def _about_cases(dataset: Dataset, facts: CardFacts) -> Iterator[Finding]:
     """Ids that mean nothing, and cases of which one half is missing."""
     unknown = {id_: count for id_, count in facts.dataset.ids.items() if id_ not in facts.scheme}
     if unknown:
-        named = listed(f"{id_} (in {count})" for id_, count in unknown.items())
+        named = first_few((f"{id_} (in {count})" for id_, count in unknown.items()))
         yield Finding(
             "",
             Severity.ERROR,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dapatlas.errors import first_few
 from dapatlas.labels import LabelScheme
 from dapatlas.publish.atlas_info import AtlasInfo
 from dapatlas.publish.facts import DatasetFacts, Spread
@@ -12,7 +13,6 @@ from dapatlas.publish.split_facts import SplitFacts
 from dapatlas.publish.table import TableFacts
 
 UNKNOWN_TISSUE = "unknown_tissue"  # beside background the only entry that names no structure
-MAX_LISTED = 8
 AXES = "left–right × front–back × head–foot"
 
 
@@ -95,7 +95,7 @@ def _labels(scheme: LabelScheme, measured: DatasetFacts) -> str:
     structures = structures_of(scheme)
     others = [name for name in (scheme[0].name, UNKNOWN_TISSUE) if name in scheme.names]
     gaps = gaps_of(scheme)
-    notes = [f"{len(scheme)} entries", *([f"gap at ID {listed(map(str, gaps))}"] if gaps else [])]
+    notes = [f"{len(scheme)} entries", *([f"gap at ID {first_few(gaps)}"] if gaps else [])]
     found = sum(id_ in measured.ids for id_ in structures)
     if measured.masks and found < len(structures):
         notes.append(f"{found} of the structures occur")
@@ -170,10 +170,3 @@ def counted(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
-
-
-def listed(parts: Iterable[str]) -> str:
-    """The first of many, and how many more."""
-    words = list(parts)
-    rest = len(words) - MAX_LISTED
-    return ", ".join(words[:MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")

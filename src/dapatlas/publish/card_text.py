@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from dapatlas.dataset import parse_case_name
 from dapatlas.dataset.names import PREFIX
+from dapatlas.errors import first_few
 from dapatlas.labels import Sex
 from dapatlas.publish.atlas_info import AtlasInfo
-from dapatlas.publish.card_summary import CardFacts, counted, gaps_of, listed, opening, structures_of, summary
+from dapatlas.publish.card_summary import CardFacts, counted, gaps_of, opening, structures_of, summary
 from dapatlas.publish.facts import DatasetFacts
 from dapatlas.publish.split_facts import SplitFacts, SplitPart
 
@@ -81,7 +82,7 @@ def _pairing(facts: CardFacts) -> str:
             "CT and mask filenames are identical — pair each `images/X.nii.gz` with `masks/X.nii.gz`.\n"
         )
     gaps = gaps_of(scheme)
-    gap = f" (with a gap at {listed(map(str, gaps))})" if gaps else ""
+    gap = f" (with a gap at {first_few(gaps)})" if gaps else ""
     if measured.masks:
         kinds = " or ".join(measured.mask_types)
         parts.append(f"Mask voxels are {kinds} with values in {{0, 1, ..., {scheme.max_id}}}{gap}.")
@@ -122,12 +123,10 @@ def _notes(info: AtlasInfo, facts: CardFacts) -> str:
     gaps = gaps_of(facts.scheme)
     if gaps:
         verb = "is" if len(gaps) == 1 else "are"
-        notes.append(
-            f"ID{'' if len(gaps) == 1 else 's'} {listed(map(str, gaps))} {verb} intentionally absent."
-        )
+        notes.append(f"ID{'' if len(gaps) == 1 else 's'} {first_few(gaps)} {verb} intentionally absent.")
     missing = [facts.scheme[id_].name for id_ in structures_of(facts.scheme) if id_ not in facts.dataset.ids]
     if missing and facts.dataset.masks:
-        notes.append(f"**In no mask:** {listed(f'`{name}`' for name in missing)}.")
+        notes.append(f"**In no mask:** {first_few(f'`{name}`' for name in missing)}.")
     return "\n".join("- " + note.replace("\n", "\n  ") for note in notes)
 
 

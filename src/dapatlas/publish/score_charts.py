@@ -10,7 +10,7 @@ from itertools import groupby
 from dapatlas.check.benchmark_table import BenchmarkTable
 from dapatlas.check.comparison import Paired
 from dapatlas.check.evaluate import EvaluatedCase
-from dapatlas.check.summary import StructureSummary, Summary, value
+from dapatlas.check.summary import StructureScores, Summary, value
 from dapatlas.labels import LabelScheme, Region
 from dapatlas.publish.svg import dots, drawing, element, hover, rgb, text
 
@@ -79,7 +79,7 @@ def structure_scores(
     return drawing(WIDTH, y, _grid(axis, y - ROW / 2) + "".join(parts), f"{title} of every structure")
 
 
-def _structure_row(row: StructureSummary, points: Sequence[float], metric: str, axis: _Axis, y: float) -> str:
+def _structure_row(row: StructureScores, points: Sequence[float], metric: str, axis: _Axis, y: float) -> str:
     measured, name = row.measures[metric], row.structure.display_name
     words = f"{name}: mean {measured.mean:.3f}{_interval(measured.ci95)}, n = {measured.n}"
     counts = ((row.missed, "missed"), (row.invented, "invented"))

@@ -9,7 +9,7 @@ from html import escape
 from dapatlas.check.benchmark_table import BenchmarkTable
 from dapatlas.check.comparison import Paired
 from dapatlas.check.evaluate import EvaluatedCase
-from dapatlas.check.summary import GroupSummary, Spread, StructureSummary, value
+from dapatlas.check.summary import GroupSummary, Spread, StructureScores, value
 from dapatlas.labels import LabelScheme
 from dapatlas.publish.svg import rgb
 
@@ -27,7 +27,7 @@ MEASURES = (
 )
 
 
-def structure_table(rows: Sequence[StructureSummary]) -> str:
+def structure_table(rows: Sequence[StructureScores]) -> str:
     """A line a structure: means over cases, Dice with its interval."""
     shown = _shown(row.measures for row in rows)
     heads = ["structure", "cases", "missed", "invented"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dapatlas.dataset.codes import Code, finding
+from dapatlas.errors import first_few
 from dapatlas.findings import Finding
 from dapatlas.labels import LabelScheme, load_scheme, scheme_names
 
@@ -32,9 +33,7 @@ def check_labels_json(path: Path, scheme: LabelScheme) -> Iterator[Finding]:
         yield finding("", Code.LABELS_UNREADABLE, message, file=str(path), expected="JSON", remedy=write)
     elif stored != expected:
         differences = _differences(expected, stored)
-        found = "; ".join(differences[:MAX_LISTED])
-        rest = len(differences) - MAX_LISTED
-        found += f"; and {rest} more" if rest > 0 else ""
+        found = first_few(differences, MAX_LISTED, "; ")
         yield finding(
             "",
             Code.LABELS_DIFFER,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from dapatlas.dataset.codes import Code, finding
+from dapatlas.errors import first_few
 from dapatlas.findings import Finding
 from dapatlas.labels import LabelScheme, Sex
-
-MAX_LISTED = 8  # ids spelt out in a message
 
 _FIND_THE_STEP = "find the step that wrote them; voxels of no structure are unknown_tissue or background"
 _NUMBERED_THROUGH = (
@@ -36,7 +35,7 @@ def check_ids(case: str, file: str, voxels: Mapping[int, int], scheme: LabelSche
     """Are all ids in the scheme, and is there anything but background? ``voxels`` counts each id."""
     unknown = {label: count for label, count in sorted(voxels.items()) if label not in scheme}
     if unknown:
-        listed = _listed([f"{label} ({count} voxels)" for label, count in unknown.items()])
+        listed = first_few(f"{label} ({count} voxels)" for label, count in unknown.items())
         gaps = [label for label in unknown if 0 < label < scheme.max_id]
         aside = f"; {_and(gaps)} left out of the scheme {scheme.name!r} on purpose" if gaps else ""
         yield finding(
@@ -86,10 +85,5 @@ def check_sexes(case: str, file: str, voxels: Mapping[int, int], scheme: LabelSc
         )
 
 
-def _listed(parts: Sequence[str]) -> str:
-    rest = len(parts) - MAX_LISTED
-    return ", ".join(parts[:MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")
-
-
 def _and(gaps: Sequence[int]) -> str:
-    return f"id {gaps[0]} is" if len(gaps) == 1 else f"ids {_listed([str(gap) for gap in gaps])} are"
+    return f"id {gaps[0]} is" if len(gaps) == 1 else f"ids {first_few(gaps)} are"

@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dapatlas.errors import BadLabelsError
+from dapatlas.errors import BadLabelsError, first_few
 from dapatlas.experts.nnunet.v2_folder import labels_of, read_json
 from dapatlas.labels import LabelScheme, load_scheme
 from dapatlas.volumes import remap
-
-LISTED = 8  # names that an error tells before it says …
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +78,7 @@ def meaning_of(folder: Path, scheme: str, names: Mapping[str, str] | None = None
     strange = sorted(set(names or {}) - labels.keys())
     if strange:
         raise BadLabelsError(
-            f"names: {', '.join(strange)}: no label of the model; {path} has {_listed(list(labels))}"
+            f"names: {', '.join(strange)}: no label of the model; {path} has {first_few(labels)}"
         )
     ids = _own_ids(dataset, labels, target) or _by_name(labels, target)
     ids |= {labels[own]: target[name].id if name else 0 for own, name in (names or {}).items()}
@@ -90,7 +88,7 @@ def meaning_of(folder: Path, scheme: str, names: Mapping[str, str] | None = None
     unknown = tuple(name for name, number in labels.items() if number and number not in ids)
     if not table.any():
         raise BadLabelsError(
-            f"{path}: none of the model's labels is a structure of {target.name}: found {_listed(list(unknown))}; "
+            f"{path}: none of the model's labels is a structure of {target.name}: found {first_few(unknown)}; "
             "name the scheme that they are of, or say with `names` what they mean"
         )
     return Meaning(target, table, unknown)
@@ -106,7 +104,3 @@ def _own_ids(dataset: Mapping[str, object], labels: Mapping[str, int], target: L
 
 def _by_name(labels: Mapping[str, int], target: LabelScheme) -> dict[int, int]:
     return {number: target[name].id for name, number in labels.items() if number and name in target}
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:LISTED]) + (" …" if len(names) > LISTED else "")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dapatlas.errors import BadFileError
+from dapatlas.errors import BadFileError, first_few
 from dapatlas.experts.nnunet.plans import Architecture
 from dapatlas.extras import needed
 
@@ -87,7 +87,7 @@ def load_weights(network: Any, weights: Mapping[str, Any], path: Path) -> None:
     found = [problem for problem in problems if problem]
     if found:
         raise BadFileError(
-            f"{path}: the weights don't fit the network that the plans describe: {_some(found)}; "
+            f"{path}: the weights don't fit the network that the plans describe: {first_few(found, 3, '; ')}; "
             "these are the weights of another model, or the plans of another"
         )
     with torch.no_grad():
@@ -113,8 +113,3 @@ def _same_classes(wanted: Mapping[str, Any], given: Mapping[str, Any], path: Pat
             f"{path}: its weights tell {given[name].shape[0]} classes apart, background included, but the model's "
             f"dataset.json names {wanted[name].shape[0]}; these are the weights of another task"
         )
-
-
-def _some(problems: list[str], most: int = 3) -> str:
-    more = f" and {len(problems) - most} more" if len(problems) > most else ""
-    return "; ".join(problems[:most]) + more

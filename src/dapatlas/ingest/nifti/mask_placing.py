@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 import fastremap
 import numpy as np
 
-from dapatlas.errors import BadFileError, BadLabelsError
+from dapatlas.errors import BadFileError, BadLabelsError, first_few
 from dapatlas.files import whole_file
 from dapatlas.findings import Finding
 from dapatlas.ingest.archive import Archive
 from dapatlas.ingest.codes import Code, finding
 from dapatlas.ingest.nifti.axes import Kind, Move, Relation, relation
-from dapatlas.ingest.nifti.released_masks import Pair, listed
+from dapatlas.ingest.nifti.released_masks import Pair
 from dapatlas.ingest.space import full_disk_named
 from dapatlas.volumes import Grid, IntegralFloatWarning, Volume, read_grid, read_label_map, write_label_map
 from dapatlas.volumes.gzipped import is_gzipped
@@ -145,7 +145,7 @@ def _read(copy: Path, pair: Pair) -> Volume:
     ]
     if unknown:
         raise BadLabelsError(
-            f"{pair.where}: holds ids outside the scheme {pair.scheme.name!r}: {listed(unknown)}; expected the "
+            f"{pair.where}: holds ids outside the scheme {pair.scheme.name!r}: {first_few(unknown)}; expected the "
             "released masks: get them from their source, or name the scheme that these are in"
         )
     return mask

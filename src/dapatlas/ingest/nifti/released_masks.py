@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dapatlas.dataset import Case, Dataset, case_id_of
+from dapatlas.errors import first_few
 from dapatlas.findings import Finding
 from dapatlas.ingest.archive import Archive, Member
 from dapatlas.ingest.case_names import case_name
 from dapatlas.ingest.codes import Code, finding
 from dapatlas.ingest.fault import IngestError
 from dapatlas.labels import LabelScheme
-
-MAX_LISTED = 8  # names spelt out in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def find_masks(source: Path) -> Masks:
     alone = [group[0] for group in named.values() if len(group) == 1]
     findings += [_twice(source, group) for group in named.values() if len(group) > 1]
     if others:
-        said = f"{source}: {len(others)} files are no masks: {listed(others)}"
+        said = f"{source}: {len(others)} files are no masks: {first_few(others)}"
         findings.append(finding("", Code.UNUSED_FILE, said, file=str(source)))
     if not named:
         raise IngestError(
@@ -176,14 +175,8 @@ def _twice(source: Path, group: list[Member]) -> Finding:
     return finding(
         case,
         Code.NAME_TAKEN,
-        f"{source}: {len(group)} masks would be called {case}, so none of them was taken: {listed(names)}",
+        f"{source}: {len(group)} masks would be called {case}, so none of them was taken: {first_few(names)}",
         file=str(source),
         expected="one mask of that name",
         found=f"{len(group)}",
     )
-
-
-def listed(parts: list[str]) -> str:
-    """The first of some names, and how many more there are."""
-    rest = len(parts) - MAX_LISTED
-    return ", ".join(parts[:MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")
