@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from dapatlas.cli.manifest import app
 from dapatlas.dataset import Dataset
 from dapatlas.errors import DapatlasError
+from dapatlas.files import size_in_words
 from dapatlas.volumes import Grid, write_label_map, write_volume
 
 GRID = Grid.from_spacing((6, 5, 4), (2, 2, 3))
@@ -28,9 +29,10 @@ def atlas(tmp_path: Path) -> Path:
 
 
 def test_write_then_compare(atlas: Path) -> None:
+    bytes_ = sum(path.stat().st_size for path in atlas.rglob("*") if path.is_file())
     written = run("write", atlas, "--jobs", 1)
     assert written.exit_code == 0
-    assert "3 files, 0.0 MB, in " in written.stdout
+    assert f"3 files, {size_in_words(bytes_)}, in " in written.stdout
     assert "(3 read, 0 as they were)" in written.stdout
     assert "(0 read, 3 as they were)" in run("write", atlas, "--jobs", 1).stdout
     compared = run("compare", atlas, "--jobs", 1)

@@ -83,6 +83,7 @@ def _print_result(result: Chunks, *, quiet: bool) -> None:
     from rich.markup import escape
 
     from dapatlas.cli.console import output
+    from dapatlas.files import size_in_words
 
     console = output()
     for case in result.failed:
@@ -95,5 +96,5 @@ def _print_result(result: Chunks, *, quiet: bool) -> None:
     )
     console.print(f"{len(states)} case{'' if len(states) == 1 else 's'}: {counts}", soft_wrap=True)
     console.print(
-        f"{escape(str(result.folder))}  {result.written_bytes / 1e6:.1f} MB written", soft_wrap=True
+        f"{escape(str(result.folder))}  {size_in_words(result.written_bytes)} written", soft_wrap=True
     )

@@ -122,14 +122,15 @@ def _print_written(written: Written) -> None:
     from rich.markup import escape
 
     from dapatlas.cli.console import output
+    from dapatlas.files import size_in_words
 
     console = output()
     for finding in written.findings:
         console.print(f"[red]{escape(finding.message)}[/]\n→ {escape(finding.remedy)}", soft_wrap=True)
-    size = sum(entry.size for entry in written.entries) / 1e6
+    size = size_in_words(sum(entry.size for entry in written.entries))
     kept = len(written.entries) - written.read
     console.print(
-        f"{len(written.entries)} files, {size:.1f} MB, in {escape(str(written.path))} "
+        f"{len(written.entries)} files, {size}, in {escape(str(written.path))} "
         f"({written.read} read, {kept} as they were)",
         soft_wrap=True,
         highlight=False,

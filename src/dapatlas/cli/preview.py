@@ -97,6 +97,7 @@ def _print_result(result: Preview) -> None:
     from rich.markup import escape
 
     from dapatlas.cli.console import output
+    from dapatlas.files import size_in_words
 
     console = output()
     for case in result.failed:
@@ -108,6 +109,6 @@ def _print_result(result: Preview) -> None:
     console.print(f"{len(states)} case{'' if len(states) == 1 else 's'}: {counts}", soft_wrap=True)
     news = "" if result.written else "  (unchanged)"
     for path in result.shards:
-        console.print(f"{escape(str(path))}  {path.stat().st_size / 1e6:.1f} MB{news}", soft_wrap=True)
+        console.print(f"{escape(str(path))}  {size_in_words(path.stat().st_size)}{news}", soft_wrap=True)
     if not result.shards:
         console.print("no table was written: no case has a row")

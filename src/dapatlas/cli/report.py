@@ -117,6 +117,7 @@ def _print_summary(result: DatasetReport) -> None:
     from rich.markup import escape
 
     from dapatlas.cli.console import output
+    from dapatlas.files import size_in_words
 
     console, numbers = output(), _numbers(result)
     console.print(
@@ -126,4 +127,4 @@ def _print_summary(result: DatasetReport) -> None:
     )
     for outcome in result.failed:
         console.print(f"[red]{escape(outcome.case)}[/]: {escape(outcome.error)}", soft_wrap=True)
-    console.print(f"report: {escape(str(result.path))} ({numbers['bytes'] / 1e6:.1f} MB)", soft_wrap=True)
+    console.print(f"report: {escape(str(result.path))} ({size_in_words(numbers['bytes'])})", soft_wrap=True)
