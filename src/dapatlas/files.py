@@ -124,9 +124,8 @@ def _swap(scratch: Path, path: Path) -> None:
     if not path.exists():
         scratch.rename(path)
         return
-    old = scratch.with_name(
-        f"{scratch.name}.old"
-    )  # still a name of scratch: what a killed run leaves is cleared
+    # still a name of scratch: what a killed run leaves is cleared
+    old = scratch.with_name(f"{scratch.name}.old")
     path.rename(old)
     try:
         scratch.rename(path)

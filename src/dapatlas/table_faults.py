@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     Models = tuple[type[BaseModel], ...]
 
+# Faults of a key, not of its value: what was found there adds nothing to the words.
+KEY_FAULTS = frozenset({"missing", "extra_forbidden"})
+
 
 def faults_in_words(error: ValidationError, model: type[BaseModel]) -> str:
     """All that is wrong, ``key: message`` each, with semicolons between.

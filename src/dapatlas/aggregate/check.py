@@ -88,9 +88,12 @@ def check_settings(recipe: Recipe) -> Iterator[Finding]:
 def _uncovered(recipe: Recipe, atlas: LabelScheme) -> Iterator[Finding]:
     """Structures that will be in no map: those that the recipe keeps out of the same experts in one finding each."""
     found = found_by_any(recipe) | fills(recipe).keys()
+    # whatever the recipe takes from them
+    known = {expert.name: supplies(expert, atlas, restricted=False) for expert in recipe.experts}
     kept_out: dict[tuple[str, ...], list[str]] = {}
     for name in (structure.name for structure in atlas if structure.name not in found):
-        kept_out.setdefault(_able(recipe, atlas, name), []).append(name)
+        able = tuple(expert for expert, hows in known.items() if (how := hows.get(name)) and how.finds)
+        kept_out.setdefault(able, []).append(name)
     nobody = kept_out.pop((), [])
     for able, names in kept_out.items():
         them = "it" if len(names) == 1 else "them"
@@ -111,14 +114,6 @@ def _uncovered(recipe: Recipe, atlas: LabelScheme) -> Iterator[Finding]:
             f"{', '.join(nobody)}",
             remedy="add an expert that knows them, or take note that they will be absent",
         )
-
-
-def _able(recipe: Recipe, atlas: LabelScheme, structure: str) -> tuple[str, ...]:
-    """Experts whose schemes know a structure, whatever the recipe takes from them."""
-    supplied = (
-        (expert, supplies(expert, atlas, restricted=False).get(structure)) for expert in recipe.experts
-    )
-    return tuple(expert.name for expert, how in supplied if how and how.finds)
 
 
 def _idle_orders(recipe: Recipe, atlas: LabelScheme) -> Iterator[Finding]:

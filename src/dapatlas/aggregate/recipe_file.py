@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from dapatlas.aggregate.recipe import EXPERT_KINDS, Recipe
 from dapatlas.aggregate.recipe_layers import Composed, compose
 from dapatlas.errors import RecipeError
-from dapatlas.table_faults import in_words
+from dapatlas.table_faults import KEY_FAULTS, in_words
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -121,7 +121,7 @@ def _explain_fault(fault: ErrorDetails, composed: Composed) -> str:
     if own and not keys:
         keys = tuple(int(key) if key.isdigit() else key for key in own[1].split("."))
         message = message[own.end() :]
-    untold = isinstance(fault["input"], dict) or fault["type"] in ("missing", "extra_forbidden")
+    untold = isinstance(fault["input"], dict) or fault["type"] in KEY_FAULTS
     found = "" if untold else f" (found {fault['input']!r})"
     layer, own_keys = composed.origin(keys)
     return f"{layer.at(own_keys)}: {message}{found}"

@@ -121,5 +121,5 @@ def _case_of(path: Path) -> str:
     return case
 
 
-def _few(names: Iterable[str], number: int = 3) -> str:
-    return first_few(sorted(names), number)
+def _few(names: Iterable[str]) -> str:
+    return first_few(sorted(names), 3)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from dapatlas.errors import DapatlasError
-from dapatlas.table_faults import in_words
+from dapatlas.table_faults import KEY_FAULTS, in_words
 
 ATLAS_TOML = "atlas.toml"
 OWN_TEXTS = ("dap",)  # label schemes whose atlas comes with its own texts
@@ -155,5 +155,5 @@ def _data(name: str) -> str:
 def _fault(fault: Any) -> str:
     if fault["type"] == "string_too_short":
         return "fill it in"
-    untold = fault["type"] in ("missing", "extra_forbidden")
-    return in_words(fault, AtlasInfo) + ("" if untold else f", found {fault['input']!r}")
+    found = "" if fault["type"] in KEY_FAULTS else f", found {fault['input']!r}"
+    return in_words(fault, AtlasInfo) + found

@@ -96,7 +96,7 @@ def _about_cases(dataset: Dataset, facts: CardFacts) -> Iterator[Finding]:
     """Ids that mean nothing, and cases of which one half is missing."""
     unknown = {id_: count for id_, count in facts.dataset.ids.items() if id_ not in facts.scheme}
     if unknown:
-        named = first_few((f"{id_} (in {count})" for id_, count in unknown.items()))
+        named = first_few(f"{id_} (in {count})" for id_, count in unknown.items())
         yield Finding(
             "",
             Severity.ERROR,
